@@ -1,0 +1,244 @@
+r"""Strict text encodings: the only decoders of text that comes from outside.
+
+    >>> canonical_json({"b": 1, "a": "é"})
+    b'{"a":"\xc3\xa9","b":1}'
+    >>> parse_canonical_json(b'{"a": 1}')
+    Traceback (most recent call last):
+    strongroom.errors.FormatError: JSON is not in canonical form
+
+Canonical JSON here is the part of RFC 8785 (JCS) that needs no floating point:
+UTF-8, no white space, members sorted, integers within 2**53, ASCII member names.
+Decoding accepts exactly the bytes that encoding gives, so a document has one
+spelling and a signature covers what was read. ``from_wire`` and ``to_wire`` add
+types: a frozen msgspec struct on one side, canonical bytes on the other.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Any, TypeVar
+
+import msgspec
+
+from strongroom._limits import LIMITS
+from strongroom.errors import FormatError
+
+_MAX_INT = (1 << 53) - 1
+
+JSON = None | bool | int | str | list["JSON"] | dict[str, "JSON"]
+S = TypeVar("S")
+
+
+def to_base64(data: bytes) -> str:
+    """Encode bytes as standard base64 with padding (RFC 4648 section 4)."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def from_base64(text: str) -> bytes:
+    """Decode standard base64, refusing every spelling but the canonical one.
+
+    Raises:
+        FormatError: other alphabet, missing padding, white space or stray bits.
+    """
+    return _decode_exactly(text, to_base64, lambda raw: base64.b64decode(raw, validate=True), "base64")
+
+
+def to_base64url(data: bytes) -> str:
+    """Encode bytes as URL-safe base64 without padding (RFC 4648 section 5, RFC 7515)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def from_base64url(text: str) -> bytes:
+    """Decode URL-safe base64 without padding, refusing every other spelling.
+
+    Raises:
+        FormatError: other alphabet, padding, white space or stray bits.
+    """
+    return _decode_exactly(
+        text, to_base64url, lambda raw: base64.urlsafe_b64decode(raw + b"=" * (-len(raw) % 4)), "base64url"
+    )
+
+
+def to_base32(data: bytes) -> str:
+    """Encode bytes as lower-case base32 without padding: safe in file names and to read aloud."""
+    return base64.b32encode(data).rstrip(b"=").decode("ascii").lower()
+
+
+def from_base32(text: str) -> bytes:
+    """Decode lower-case base32 without padding, refusing every other spelling.
+
+    Raises:
+        FormatError: other alphabet, padding, upper case or stray bits.
+    """
+
+    def decode(raw: bytes) -> bytes:
+        return base64.b32decode(raw.upper() + b"=" * (-len(raw) % 8))
+
+    return _decode_exactly(text, to_base32, decode, "base32")
+
+
+def to_hex(data: bytes) -> str:
+    """Encode bytes as lower-case hexadecimal."""
+    return data.hex()
+
+
+def from_hex(text: str, *, size: int | None = None) -> bytes:
+    """Decode lower-case hexadecimal of ``size`` bytes (any size if None).
+
+    Raises:
+        FormatError: upper case, white space, odd length or another size.
+    """
+    data = _decode_exactly(text, to_hex, binascii.unhexlify, "hexadecimal")
+    if size is not None and len(data) != size:
+        raise FormatError(f"expected {size} bytes of hexadecimal, got {len(data)}")
+    return data
+
+
+def _decode_exactly(text: str, encode: Any, decode: Any, what: str) -> bytes:
+    # The comparison with the re-encoded value closes every gap of the standard
+    # library's decoders: ignored characters, stray bits, mixed case.
+    try:
+        data: bytes = decode(text.encode("ascii"))
+    except (ValueError, binascii.Error) as error:
+        raise FormatError(f"not canonical {what}") from error
+    if encode(data) != text:
+        raise FormatError(f"not canonical {what}")
+    return data
+
+
+def canonical_json(value: Any) -> bytes:
+    """Encode a value of dicts, lists, strings, integers, booleans and None.
+
+    Raises:
+        FormatError: a float, an integer beyond 2**53, a lone surrogate, a member
+            name that is not ASCII, or any other type.
+    """
+    _check_encodable(value, LIMITS.max_contents_depth)
+    try:
+        return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise FormatError("a string holds a lone surrogate") from error
+
+
+def _check_encodable(value: Any, depth: int) -> None:
+    if depth < 0:
+        raise FormatError("JSON nests too deeply")
+    if value is None or isinstance(value, bool | str):
+        return
+    if isinstance(value, int):
+        if abs(value) > _MAX_INT:
+            raise FormatError("an integer is beyond 2**53")
+    elif isinstance(value, list):
+        for item in value:
+            _check_encodable(item, depth - 1)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if not isinstance(name, str) or not name.isascii():
+                raise FormatError("a JSON member name is not ASCII")
+            _check_encodable(item, depth - 1)
+    else:
+        raise FormatError(f"a {type(value).__name__} has no canonical JSON form")
+
+
+def parse_json(
+    data: bytes, *, max_bytes: int = LIMITS.max_json_bytes, max_depth: int = LIMITS.max_json_depth
+) -> Any:
+    """Parse JSON of somebody else's spelling: white space and order are free, the rest is strict.
+
+    Raises:
+        FormatError: too large, too deep, not UTF-8, doubled members, floats,
+            integers beyond 2**53, or not JSON.
+    """
+    if len(data) > max_bytes:
+        raise FormatError(f"JSON is larger than {max_bytes} bytes")
+    try:
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_unique_members,
+            parse_float=_refuse_number,
+            parse_int=_bounded_int,
+            parse_constant=_refuse_number,
+        )
+    except RecursionError as error:
+        raise FormatError("JSON nests too deeply") from error
+    except ValueError as error:
+        raise FormatError("not valid JSON") from error
+    _check_encodable(value, max_depth)
+    return value
+
+
+def parse_canonical_json(
+    data: bytes, *, max_bytes: int = LIMITS.max_json_bytes, max_depth: int = LIMITS.max_json_depth
+) -> Any:
+    """Parse JSON and refuse every spelling but the one that ``canonical_json`` gives.
+
+    Raises:
+        FormatError: as ``parse_json``, or not canonical.
+    """
+    value = parse_json(data, max_bytes=max_bytes, max_depth=max_depth)
+    if canonical_json(value) != data:
+        raise FormatError("JSON is not in canonical form")
+    return value
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise FormatError("a JSON object has the same member twice")
+    return members
+
+
+def _bounded_int(text: str) -> int:
+    # Checked as text: int() of a million digits takes seconds.
+    if len(text) > 17 or abs(int(text)) > _MAX_INT:
+        raise FormatError("an integer is beyond 2**53")
+    return int(text)
+
+
+def _refuse_number(text: str) -> Any:
+    raise FormatError("JSON holds a number that is no integer")
+
+
+def to_wire(document: msgspec.Struct) -> bytes:
+    """Encode a msgspec struct as canonical JSON.
+
+    Raises:
+        FormatError: a field has no canonical JSON form.
+    """
+    return canonical_json(msgspec.to_builtins(document))
+
+
+def from_wire(
+    data: bytes,
+    kind: type[S],
+    *,
+    max_bytes: int = LIMITS.max_json_bytes,
+    max_depth: int = LIMITS.max_json_depth,
+) -> S:
+    """Decode canonical JSON into a msgspec struct of the given kind.
+
+    The result encodes to the same bytes again, so nothing that was signed can be
+    lost between reading and re-writing.
+
+    Raises:
+        FormatError: not canonical, unknown or missing members, or wrong types.
+    """
+    document = from_json_value(parse_canonical_json(data, max_bytes=max_bytes, max_depth=max_depth), kind)
+    if canonical_json(msgspec.to_builtins(document)) != data:
+        # A default written out, or a number in another spelling.
+        raise FormatError(f"not the canonical form of {kind.__name__}")
+    return document
+
+
+def from_json_value(value: Any, kind: type[S]) -> S:
+    """Convert parsed JSON into a msgspec struct, strictly.
+
+    Raises:
+        FormatError: unknown or missing members, or wrong types.
+    """
+    try:
+        return msgspec.convert(value, type=kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise FormatError(f"not a valid {kind.__name__}: {error}") from error

@@ -1,0 +1,55 @@
+"""Every size and count limit in one place, with its unit and its reason.
+
+A parser checks the limit before it allocates or loops, so that hostile input
+costs no more than honest input of the same length. What the package format
+fixes for ever (segment size, digest size) is not here but in ``package.layout``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Upper bounds. All sizes in bytes unless the name says otherwise."""
+
+    max_json_bytes: int = 1 << 20
+    """One JSON document outside a package: license, invite, owner document."""
+    max_json_depth: int = 16
+    """Nesting of any JSON; the deepest document of ours has 8 levels."""
+    max_token_bytes: int = 1 << 20
+    """One compact JWS."""
+    max_statement_bytes: int = 64 << 10
+    """The signed statement of a package: digests and names, never lists of files."""
+    max_contents_bytes: int = 64 << 20
+    """The decrypted contents: room for a tensor map of about 300,000 tensors."""
+    max_contents_depth: int = 32
+    """Nesting of the contents; bills of materials nest deeper than our own documents."""
+    max_payload_bytes: int = 1 << 44
+    """16 TiB: the index of such a package has 16 M entries, 512 MiB."""
+    max_files: int = 65_536
+    """Files in one package."""
+    max_path_bytes: int = 1024
+    """One file name inside a package, UTF-8."""
+    max_name_chars: int = 64
+    """A model, partner or owner name."""
+    max_agreement_bytes: int = 1 << 20
+    """An agreement text."""
+    max_chain_length: int = 4
+    """Documents from the license down to the narrowest sub-license."""
+    max_terms: int = 64
+    """Terms in one license document."""
+    max_owner_versions: int = 1024
+    """Owner documents in one chain of rotations."""
+    max_roots: int = 16
+    """Root keys in one owner document."""
+    max_key_file_bytes: int = 64 << 10
+    """One key file."""
+    max_frame_header_bytes: int = 4 << 20
+    """The JSON head of one message between client, supervisor and worker."""
+    max_frame_body_bytes: int = 1 << 32
+    """The tensors of one message between client, supervisor and worker."""
+
+
+LIMITS = Limits()

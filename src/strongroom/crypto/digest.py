@@ -1,0 +1,22 @@
+"""Digests: SHA-256 where strangers verify, BLAKE3 where speed counts."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+import blake3
+
+DIGEST_BYTES: Final = 32
+
+Buffer = bytes | bytearray | memoryview
+
+
+def sha256(data: Buffer) -> bytes:
+    """Return the SHA-256 digest, 32 bytes."""
+    return hashlib.sha256(data).digest()
+
+
+def blake3_256(data: Buffer) -> bytes:
+    """Return the BLAKE3 digest, 32 bytes, computed on the calling thread."""
+    return blake3.blake3(data).digest()

@@ -1,0 +1,100 @@
+"""Compact JWS (RFC 7515) with ES256, one ``typ`` per kind of document.
+
+    token = sign("strongroom-license+jws", payload, secret)
+    payload = verify(token, "strongroom-license+jws", [public])
+
+The header is fixed to ``{"alg":"ES256","kid":...,"typ":...}`` in canonical JSON,
+the payload is whatever bytes the caller gives, and the signature has the lower s.
+A token therefore has one spelling. No header ever chooses an algorithm or brings
+a key: ``verify`` takes the candidate keys and compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from joserfc import jws as joserfc_jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+
+from strongroom._encoding import canonical_json, from_base64url, parse_canonical_json, to_base64url
+from strongroom._limits import LIMITS
+from strongroom.crypto.signature import SIGNATURE_BYTES, SigningPublic, SigningSecret
+from strongroom.errors import FormatError, VerificationError
+
+_ALGORITHM = "ES256"
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedToken:
+    """What a token claims. Nothing here has been checked against any key."""
+
+    typ: str
+    key_id: str
+    payload: bytes
+    signature: bytes
+    signing_input: bytes
+
+
+def sign(typ: str, payload: bytes, secret: SigningSecret) -> str:
+    """Sign a payload as a document of the given kind; returns the compact token."""
+    header = canonical_json({"alg": _ALGORITHM, "kid": secret.public.key_id, "typ": typ})
+    signing_input = f"{to_base64url(header)}.{to_base64url(payload)}"
+    # Signed by our own key object, not by joserfc: it gives the lower s.
+    return f"{signing_input}.{to_base64url(secret.sign(signing_input.encode('ascii')))}"
+
+
+def read_unverified(token: str) -> UnverifiedToken:
+    """Take a token apart without checking its signature.
+
+    Raises:
+        FormatError: not a compact JWS with exactly our header.
+    """
+    if len(token) > LIMITS.max_token_bytes:
+        raise FormatError(f"a token is larger than {LIMITS.max_token_bytes} bytes")
+    parts = token.split(".")
+    if len(parts) != 3:
+        raise FormatError("not a compact JWS: it has not three parts")
+    raw_header, payload, signature = (from_base64url(part) for part in parts)
+    header = parse_canonical_json(raw_header, max_bytes=4096)
+    if not isinstance(header, dict) or set(header) != {"alg", "kid", "typ"} or header["alg"] != _ALGORITHM:
+        raise FormatError("a token's header must be alg ES256, kid and typ, nothing else")
+    if not isinstance(header["typ"], str) or not isinstance(header["kid"], str):
+        raise FormatError("a token's kid and typ must be strings")
+    if len(signature) != SIGNATURE_BYTES:
+        raise FormatError("a token's signature must have 64 bytes")
+    return UnverifiedToken(
+        typ=header["typ"],
+        key_id=header["kid"],
+        payload=payload,
+        signature=signature,
+        signing_input=token[: token.rindex(".")].encode("ascii"),
+    )
+
+
+def verify(token: str, typ: str, keys: Iterable[SigningPublic]) -> bytes:
+    """Check a token against the keys that may sign this kind; returns its payload.
+
+    Raises:
+        FormatError: not a token, or a token of another kind.
+        VerificationError: signed by none of the keys, or altered.
+    """
+    unverified = read_unverified(token)
+    if unverified.typ != typ:
+        raise FormatError(f"expected a document of kind {typ}, got one of another kind", code="wrong-kind")
+    for key in keys:
+        if key.key_id == unverified.key_id:
+            key.verify(unverified.signature, unverified.signing_input)
+            _verify_with_library(token, key)
+            return unverified.payload
+    raise VerificationError("a document is signed by a key that may not sign it", code="wrong-signer")
+
+
+def _verify_with_library(token: str, key: SigningPublic) -> None:
+    # A second opinion from an implementation that is not ours: the two must agree
+    # on what a JWS is, or a document means something else to other tools.
+    try:
+        joserfc_jws.deserialize_compact(token, ECKey.import_key(key.to_pem()), algorithms=[_ALGORITHM])
+    except JoseError as error:
+        raise VerificationError("a signature does not match its key and text", code="signature") from error
