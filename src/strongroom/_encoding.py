@@ -18,6 +18,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,6 +28,8 @@ from strongroom._limits import LIMITS
 from strongroom.errors import FormatError
 
 _MAX_INT = (1 << 53) - 1
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 
 JSON = None | bool | int | str | list["JSON"] | dict[str, "JSON"]
 S = TypeVar("S")
@@ -99,38 +103,71 @@ def from_hex(text: str, *, size: int | None = None) -> bytes:
 def _decode_exactly(text: str, encode: Any, decode: Any, what: str) -> bytes:
     # The comparison with the re-encoded value closes every gap of the standard
     # library's decoders: ignored characters, stray bits, mixed case.
+    # The error is raised outside of the handler: the library's own error holds the
+    # text, which may be a secret, and would stay reachable as the context.
     try:
-        data: bytes = decode(text.encode("ascii"))
-    except (ValueError, binascii.Error) as error:
-        raise FormatError(f"not canonical {what}") from error
-    if encode(data) != text:
+        data: bytes | None = decode(text.encode("ascii"))
+    except ValueError:
+        data = None
+    if data is None or encode(data) != text:
         raise FormatError(f"not canonical {what}")
     return data
 
 
+def to_instant(moment: datetime) -> str:
+    """Write an instant as RFC 3339 in UTC with whole seconds: ``2026-11-24T03:00:00Z``.
+
+    Raises:
+        FormatError: the moment has no time zone, or lies outside of the years 1 to 9999.
+    """
+    if moment.tzinfo is None:
+        raise FormatError("an instant without a time zone")
+    try:
+        return moment.astimezone(UTC).strftime(_INSTANT).rjust(20, "0")
+    except OverflowError as error:
+        raise FormatError("an instant outside of the years 1 to 9999") from error
+
+
+def from_instant(text: str) -> datetime:
+    """Read an instant in exactly the form that ``to_instant`` writes.
+
+    Raises:
+        FormatError: any other spelling, or no such date.
+    """
+    # Raised outside of the handler, so that no error holds the text: see _decode_exactly.
+    try:
+        moment: datetime | None = datetime.strptime(text, _INSTANT).replace(tzinfo=UTC)
+    except ValueError:
+        moment = None
+    if moment is None or to_instant(moment) != text:
+        raise FormatError("not an instant of the form 2026-11-24T03:00:00Z")
+    return moment
+
+
 def canonical_json(value: Any) -> bytes:
-    """Encode a value of dicts, lists, strings, integers, booleans and None.
+    """Encode a value of dicts, lists, tuples, strings, integers, booleans and None.
 
     Raises:
         FormatError: a float, an integer beyond 2**53, a lone surrogate, a member
             name that is not ASCII, or any other type.
     """
     _check_encodable(value, LIMITS.max_contents_depth)
-    try:
-        return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise FormatError("a string holds a lone surrogate") from error
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8")
 
 
 def _check_encodable(value: Any, depth: int) -> None:
     if depth < 0:
         raise FormatError("JSON nests too deeply")
-    if value is None or isinstance(value, bool | str):
+    if value is None or isinstance(value, bool):
+        return
+    if isinstance(value, str):
+        if _SURROGATE.search(value):
+            raise FormatError("a string holds a lone surrogate")
         return
     if isinstance(value, int):
         if abs(value) > _MAX_INT:
             raise FormatError("an integer is beyond 2**53")
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for item in value:
             _check_encodable(item, depth - 1)
     elif isinstance(value, dict):
@@ -149,7 +186,7 @@ def parse_json(
 
     Raises:
         FormatError: too large, too deep, not UTF-8, doubled members, floats,
-            integers beyond 2**53, or not JSON.
+            integers beyond 2**53, lone surrogates, or not JSON.
     """
     if len(data) > max_bytes:
         raise FormatError(f"JSON is larger than {max_bytes} bytes")
@@ -241,4 +278,5 @@ def from_json_value(value: Any, kind: type[S]) -> S:
     try:
         return msgspec.convert(value, type=kind, strict=True)
     except msgspec.ValidationError as error:
-        raise FormatError(f"not a valid {kind.__name__}: {error}") from error
+        # The library quotes names of members: a stranger's text, which must not repaint a terminal.
+        raise FormatError(f"not a valid {kind.__name__}: {ascii(str(error))[1:-1][:200]}") from error

@@ -36,20 +36,42 @@ class Limits:
     """A model, partner or owner name."""
     max_agreement_bytes: int = 1 << 20
     """An agreement text."""
+    max_license_file_bytes: int = 8 << 20
+    """A license file: the owner chain, the agreement text, and its documents."""
+    max_license_files: int = 256
+    """Documents of one kind in a license file: an offline file has about 3 KiB."""
     max_chain_length: int = 4
     """Documents from the license down to the narrowest sub-license."""
     max_terms: int = 64
     """Terms in one license document."""
-    max_owner_versions: int = 1024
-    """Owner documents in one chain of rotations."""
+    max_owner_versions: int = 256
+    """Owner documents in one chain of rotations: five a year for fifty years."""
+    max_owner_chain_bytes: int = 512 << 10
+    """A whole chain: it travels inside invites and license files, which are JSON documents."""
     max_roots: int = 16
     """Root keys in one owner document."""
+    max_role_keys: int = 64
+    """Keys in one role of an owner document; retired keys stay, so a key a year lasts a lifetime."""
+    max_clock_skew_seconds: int = 300
+    """How far the clocks of owner and partner may differ when they meet for the first time."""
+    max_partner_runtimes: int = 100
+    """Enrollments of one partner; about 7 KiB each in one JSON record of the vault."""
     max_key_file_bytes: int = 64 << 10
     """One key file."""
     max_frame_header_bytes: int = 4 << 20
     """The JSON head of one message between client, supervisor and worker."""
     max_frame_body_bytes: int = 1 << 32
     """The tensors of one message between client, supervisor and worker."""
+    max_tensors: int = 65_536
+    """Tensors in one message; a wide table may send each column as one."""
+    max_tensor_dimensions: int = 8
+    """Dimensions of one tensor."""
+    max_passphrase_bytes: int = 1024
+    """A pass-phrase, UTF-8; it must fit into a pipe that nobody reads yet."""
+    max_expansion_factor: int = 100
+    """How many times its own size a compressed file may unpack to; models reach about ten."""
+    max_onnx_graph_bytes: int = (1 << 31) - 1
+    """An ONNX graph without its external data: what protobuf can parse."""
 
 
 LIMITS = Limits()

@@ -36,6 +36,7 @@ PUBLIC_BYTES: Final = 1216
 _MLKEM_PUBLIC_BYTES: Final = 1184
 _OVERHEAD_BYTES: Final = 1120 + 16
 
+_PROBE: Final = x25519.X25519PrivateKey.from_private_bytes(bytes(32))
 _SUITE: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
@@ -48,9 +49,12 @@ class SealingPublic:
         if len(raw) != PUBLIC_BYTES:
             raise FormatError(f"a sealing public key has {PUBLIC_BYTES} bytes, not {len(raw)}")
         try:
+            dh_key = x25519.X25519PublicKey.from_public_bytes(raw[_MLKEM_PUBLIC_BYTES:])
+            # A point of small order fails with every secret. Found here, in the parser, it is
+            # a malformed key of a stranger and not a crash when something is wrapped to it.
+            _PROBE.exchange(dh_key)
             self._key = MLKEM768X25519PublicKey(
-                mlkem.MLKEM768PublicKey.from_public_bytes(raw[:_MLKEM_PUBLIC_BYTES]),
-                x25519.X25519PublicKey.from_public_bytes(raw[_MLKEM_PUBLIC_BYTES:]),
+                mlkem.MLKEM768PublicKey.from_public_bytes(raw[:_MLKEM_PUBLIC_BYTES]), dh_key
             )
         except ValueError as error:
             raise FormatError("not an X-Wing public key") from error
@@ -61,7 +65,8 @@ class SealingPublic:
         """Decode 1216 bytes.
 
         Raises:
-            FormatError: another size, or no valid ML-KEM-768 encoding.
+            FormatError: another size, no valid ML-KEM-768 encoding, or an X25519 point of
+                small order.
         """
         return cls(raw)
 

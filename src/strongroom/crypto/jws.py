@@ -24,6 +24,13 @@ from strongroom.crypto.signature import SIGNATURE_BYTES, SigningPublic, SigningS
 from strongroom.errors import FormatError, VerificationError
 
 _ALGORITHM = "ES256"
+_MAX_HEADER_BYTES = 4096
+
+
+class _Registry(joserfc_jws.JWSRegistry):
+    # The library's own limits are lower than ours: a token that we sign must verify.
+    max_header_length = _MAX_HEADER_BYTES * 4 // 3 + 4
+    max_payload_length = LIMITS.max_token_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +45,17 @@ class UnverifiedToken:
 
 
 def sign(typ: str, payload: bytes, secret: SigningSecret) -> str:
-    """Sign a payload as a document of the given kind; returns the compact token."""
+    """Sign a payload as a document of the given kind; returns the compact token.
+
+    Raises:
+        FormatError: the token would be larger than any reader accepts.
+    """
     header = canonical_json({"alg": _ALGORITHM, "kid": secret.public.key_id, "typ": typ})
     signing_input = f"{to_base64url(header)}.{to_base64url(payload)}"
     # Signed by our own key object, not by joserfc: it gives the lower s.
-    return f"{signing_input}.{to_base64url(secret.sign(signing_input.encode('ascii')))}"
+    token = f"{signing_input}.{to_base64url(secret.sign(signing_input.encode('ascii')))}"
+    _check_size(token)
+    return token
 
 
 def read_unverified(token: str) -> UnverifiedToken:
@@ -51,13 +64,12 @@ def read_unverified(token: str) -> UnverifiedToken:
     Raises:
         FormatError: not a compact JWS with exactly our header.
     """
-    if len(token) > LIMITS.max_token_bytes:
-        raise FormatError(f"a token is larger than {LIMITS.max_token_bytes} bytes")
+    _check_size(token)
     parts = token.split(".")
     if len(parts) != 3:
         raise FormatError("not a compact JWS: it has not three parts")
     raw_header, payload, signature = (from_base64url(part) for part in parts)
-    header = parse_canonical_json(raw_header, max_bytes=4096)
+    header = parse_canonical_json(raw_header, max_bytes=_MAX_HEADER_BYTES)
     if not isinstance(header, dict) or set(header) != {"alg", "kid", "typ"} or header["alg"] != _ALGORITHM:
         raise FormatError("a token's header must be alg ES256, kid and typ, nothing else")
     if not isinstance(header["typ"], str) or not isinstance(header["kid"], str):
@@ -95,6 +107,13 @@ def _verify_with_library(token: str, key: SigningPublic) -> None:
     # A second opinion from an implementation that is not ours: the two must agree
     # on what a JWS is, or a document means something else to other tools.
     try:
-        joserfc_jws.deserialize_compact(token, ECKey.import_key(key.to_pem()), algorithms=[_ALGORITHM])
+        joserfc_jws.deserialize_compact(
+            token, ECKey.import_key(key.to_pem()), registry=_Registry(algorithms=[_ALGORITHM])
+        )
     except JoseError as error:
         raise VerificationError("a signature does not match its key and text", code="signature") from error
+
+
+def _check_size(token: str) -> None:
+    if len(token) > LIMITS.max_token_bytes:
+        raise FormatError(f"a token is larger than {LIMITS.max_token_bytes} bytes")

@@ -12,12 +12,13 @@ so one blob cannot open under two pass-phrases.
 from __future__ import annotations
 
 import secrets
+import unicodedata
 from typing import Final
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from strongroom.crypto import labels, segment
-from strongroom.errors import FormatError, IntegrityError, NoMatchingKey
+from strongroom.errors import FormatError, IntegrityError, NoMatchingKey, UsageError
 
 _PROFILE_1: Final = 1
 _SALT_BYTES: Final = 16
@@ -28,6 +29,9 @@ def wrap(secret: bytes, passphrase: str, *, label: bytes) -> bytes:
     """Encrypt a secret under a pass-phrase; ``label`` says for what use.
 
     The result is ``01 || salt (16) || Cobblestone-256 message``.
+
+    Raises:
+        UsageError: the pass-phrase is not valid Unicode.
     """
     head = bytes([_PROFILE_1]) + secrets.token_bytes(_SALT_BYTES)
     message = bytearray(segment.encrypted_size(len(secret)))
@@ -41,6 +45,7 @@ def unwrap(blob: bytes, passphrase: str, *, label: bytes) -> bytes:
     Raises:
         FormatError: too short, or an unknown profile.
         NoMatchingKey: wrong pass-phrase, other label, or altered: they look alike.
+        UsageError: the pass-phrase is not valid Unicode.
     """
     # Secrets are short; a message of one chunk also bounds the work.
     size = len(blob) - _HEAD_BYTES - segment.encrypted_size(0)
@@ -59,7 +64,19 @@ def unwrap(blob: bytes, passphrase: str, *, label: bytes) -> bytes:
 
 def _derive(passphrase: str, head: bytes) -> bytes:
     kdf = Argon2id(salt=head[1:], length=segment.KEY_BYTES, iterations=3, lanes=4, memory_cost=64 << 10)
-    return kdf.derive(passphrase.encode("utf-8"))
+    return kdf.derive(_encode(passphrase))
+
+
+def _encode(passphrase: str) -> bytes:
+    # Two keyboards give "é" in two ways (RFC 8265 section 4.2.2 asks for NFC, too). The
+    # error is raised outside of the handler: the other one holds the pass-phrase.
+    try:
+        encoded: bytes | None = unicodedata.normalize("NFC", passphrase).encode("utf-8")
+    except UnicodeEncodeError:
+        encoded = None
+    if encoded is None:
+        raise UsageError("a pass-phrase is not valid Unicode", code="passphrase-encoding")
+    return encoded
 
 
 def _context(head: bytes, label: bytes) -> bytes:
