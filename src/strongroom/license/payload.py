@@ -1,0 +1,62 @@
+"""How a document becomes the bytes that are signed, and how bytes become a document.
+
+    payload = to_payload(license)
+    license = from_payload(payload, License)          # to_payload(license) == payload
+
+Canonical JSON, one spelling only. Terms go through the registry; a term of a later
+version is kept as it is, so that what was signed is never lost on the way.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from strongroom._encoding import canonical_json, parse_canonical_json
+from strongroom.errors import FormatError
+from strongroom.license.fields import Fields
+from strongroom.license.term import Term
+from strongroom.license.terms import decode_term, encode_term
+
+D = TypeVar("D", bound=Fields)
+
+
+def to_payload(document: Fields) -> bytes:
+    """Encode a document.
+
+    Raises:
+        FormatError: a field has no canonical JSON form.
+    """
+    # By way of msgspec's JSON, which turns tuples, instants and enums into JSON values.
+    return canonical_json(msgspec.json.decode(msgspec.json.encode(document, enc_hook=_encode)))
+
+
+def from_payload(data: bytes, kind: type[D]) -> D:
+    """Decode a document of the given kind.
+
+    Raises:
+        FormatError: not canonical, unknown or missing members, or a value that its
+            specification refuses.
+    """
+    value = parse_canonical_json(data)
+    try:
+        document = msgspec.convert(value, type=kind, strict=True, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise FormatError(f"not a valid {kind.__name__}: {error}") from error
+    if to_payload(document) != data:
+        # A default written out, or an instant in another spelling.
+        raise FormatError(f"not the canonical form of {kind.__name__}")
+    return document
+
+
+def _encode(value: Any) -> Any:
+    if not isinstance(value, Term):
+        raise FormatError(f"a {type(value).__name__} has no canonical JSON form")
+    return encode_term(value)
+
+
+def _decode(kind: type[Any], value: Any) -> Any:
+    if kind is not Term:
+        raise AssertionError(kind)
+    return decode_term(value)

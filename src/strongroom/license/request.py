@@ -1,0 +1,191 @@
+"""What is asked for, and the facts that are known when it is decided.
+
+    request = Request(
+        right=Right.PREDICT, owner="own-...", name="risk", version="1.2.0", package_digest="9f...",
+        level=Level.LOCAL, runtime="run-...", predictions=128, purpose="triage",
+    )
+    facts = Facts(authority=authority, accepted={chain.id: digest}, used=counts, clock_mark=mark)
+
+A fact that is left out is taken in the sense that allows less wherever that is
+possible: no acceptance, no authority, no grace. Facts come from the partner's own
+signed state below ``attested``; DESIGN says what that is worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from strongroom.errors import UsageError
+from strongroom.license.fields import Fields, verify_count
+from strongroom.license.period import CounterKey, CounterName, Period
+from strongroom.license.version import version_number
+
+
+class Right(StrEnum):
+    """What may be done with a package."""
+
+    PREDICT = "predict"
+    EVALUATE = "evaluate"
+    EXPLAIN = "explain"
+    EXPORT = "export"
+    MODIFY = "modify"
+    SUBLICENSE = "sublicense"
+
+
+class Level(StrEnum):
+    """How the model is protected where it runs, weakest first."""
+
+    LOCAL = "local"
+    SEALED = "sealed"
+    ATTESTED = "attested"
+    HOSTED = "hosted"
+
+    def reaches(self, other: Level) -> bool:
+        """Tell whether this level is ``other`` or a stronger one."""
+        return _STRENGTH[self] >= _STRENGTH[other]
+
+
+_STRENGTH: Final = {level: strength for strength, level in enumerate(Level)}
+
+
+class Budget(Fields, frozen=True, kw_only=True):
+    """A limit of a count in a period, as leases and offline files carry it."""
+
+    counter: CounterName
+    limit: int
+    per: Period
+
+    def check_fields(self) -> None:
+        """Check the limit.
+
+        Raises:
+            FormatError: not from 1 to 2**53 - 1, or a count that only leases have.
+        """
+        verify_count(self.limit, "a budget")
+
+
+class AuthorityKind(StrEnum):
+    """Which document released the content key."""
+
+    LEASE = "lease"
+    OFFLINE = "offline"
+    PASSPHRASE = "passphrase"  # noqa: S105 - a name, not a secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authority:
+    """The verified document that released the keys, as far as decisions need it."""
+
+    kind: AuthorityKind
+    id: str
+    license: str
+    """Id of the narrowest document of the chain for which it was made."""
+    runtime: str | None
+    """The one runtime that it is for; None: whoever knows the pass-phrase."""
+    package: str
+    """Package digest."""
+    issued_at: datetime
+    not_after: datetime
+    budget: tuple[Budget, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AtOwner:
+    """The owner's own server decides or computes: it needs nobody's leave for its own keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """Predictions at one instant, for rates."""
+
+    at: datetime
+    predictions: int
+
+
+@dataclass(frozen=True, slots=True)
+class BreakGlassUse:
+    """The use of break-glass that is in force."""
+
+    started_at: datetime
+    reason: str
+    number: int
+    """Which use it is in the life of the license, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A verified withdrawal, as far as decisions need it."""
+
+    owner: str
+    name: str
+    version: str
+    permits: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One use that somebody wants to make of one package.
+
+    Raises:
+        UsageError: a negative amount (it would give budget back).
+        FormatError: the version is not of the form N.N.N.
+    """
+
+    right: Right
+    owner: str
+    """Owner id in the verified statement of the package."""
+    name: str
+    version: str
+    package_digest: str
+    level: Level
+    """The protection level that is really reached."""
+    runtime: str
+    predictions: int = 0
+    tokens: int = 0
+    explanations: int = 0
+    purpose: str | None = None
+
+    def __post_init__(self) -> None:
+        version_number(self.version)
+        if min(self.predictions, self.tokens, self.explanations) < 0:
+            raise UsageError("a request cannot ask for less than nothing", code="negative-count")
+
+    def amount(self, counter: CounterName) -> int:
+        """Return how much this request adds to a counter."""
+        match counter:
+            case CounterName.PREDICTIONS | CounterName.GRACE_PREDICTIONS:
+                return self.predictions
+            case CounterName.TOKENS:
+                return self.tokens
+            case CounterName.EXPLANATIONS:
+                return self.explanations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known at the moment of a decision. Ids are those of documents of the chain."""
+
+    authority: Authority | AtOwner | None = None
+    """What released the keys; None: nothing did."""
+    accepted: Mapping[str, str | None] = field(default_factory=dict)
+    """Document id to the agreement digest that its holder accepted (None: there was no agreement)."""
+    revoked: frozenset[str] = frozenset()
+    """Ids of revoked documents: licenses, sub-licenses, leases, offline files."""
+    used: Mapping[CounterKey, int] = field(default_factory=dict)
+    """Counts so far, without this request."""
+    running: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Document id to the runtimes that hold a seat of it now."""
+    recent: Mapping[str, tuple[Recent, ...]] = field(default_factory=dict)
+    """Document id to its latest predictions, at least those of the longest rate window."""
+    clock_mark: datetime | None = None
+    """The latest instant that this runtime has certainly seen."""
+    version_mark: str | None = None
+    """The highest version of this model that this runtime has opened."""
+    withdrawals: tuple[Withdrawn, ...] = ()
+    outage_since: datetime | None = None
+    """Since when the broker has been silent; None: it answers. Grace exists in an outage only."""
+    break_glass: BreakGlassUse | None = None
