@@ -1,0 +1,145 @@
+"""What one runtime remembers toward one owner: clock, versions, counts. Signed by its device key.
+
+    token = to_token(state, device)                # compact JWS, typ strongroom-state+jws
+    state = from_token(token, owner_id, device.public)
+
+    {"clock": "2026-11-24T03:00:00Z", "format": "state/v1", "owner": "own-...",
+     "recent": {"lic-...": {"2026-11-24T03:00:00Z": 12}},
+     "used": {"lic-.../predictions/2026-11": 512}, "versions": {"risk": "1.2.0"}}
+
+The signature keeps other users and careless editors from touching budgets. Whoever
+acts as this user can restore an older state or sign a new one: at level ``local`` the
+state is a record, not a barrier (spec/license.md, "Marks").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+import msgspec
+
+from strongroom._encoding import from_instant, from_wire, to_instant, to_wire
+from strongroom._limits import LIMITS
+from strongroom.crypto import jws
+from strongroom.crypto.signature import SigningPublic
+from strongroom.errors import FormatError, StorageUnavailable
+from strongroom.keys.key_pair import SigningKey
+from strongroom.license.counted_terms import MAX_RATE_SECONDS
+from strongroom.license.counters import prune
+from strongroom.license.period import CounterKey
+from strongroom.license.request import Facts, Recent
+
+TYP: Final = "strongroom-state+jws"
+_WINDOW: Final = timedelta(seconds=MAX_RATE_SECONDS)
+_SECOND: Final = timedelta(seconds=1)
+
+
+class StateDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The signed form."""
+
+    format: Literal["state/v1"]
+    owner: str
+    clock: str | None
+    versions: dict[str, str]
+    used: dict[str, int]
+    recent: dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Marks and counts toward one owner. Empty until something was opened."""
+
+    clock: datetime | None = None
+    """The latest instant at which something was allowed here."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Model name to the highest version opened here."""
+    used: Mapping[CounterKey, int] = field(default_factory=dict)
+    """Counts of every document, reserved blocks included."""
+    recent: Mapping[str, tuple[Recent, ...]] = field(default_factory=dict)
+    """Document id to its latest predictions, by the second, for rates."""
+
+    def facts(self, known: Facts, name: str) -> Facts:
+        """Return facts for a decision about the model ``name``: ``known``, and what is kept here."""
+        return replace(
+            known,
+            used=self.used,
+            recent=self.recent,
+            clock_mark=self.clock,
+            version_mark=self.versions.get(name),
+        )
+
+    def with_recent(self, document: str, now: datetime, predictions: int) -> State:
+        """Return the state after so many more predictions under a document that has a rate.
+
+        Entries are kept for the longest window of a rate, and by whole seconds, rounded
+        up: a prediction leaves its window up to a second late and never early.
+        """
+        at = now.replace(microsecond=0) + (_SECOND if now.microsecond else timedelta())
+        counts = {each.at: each.predictions for each in self.recent.get(document, ())}
+        counts[at] = counts.get(at, 0) + predictions
+        kept = tuple(
+            Recent(moment, count) for moment, count in sorted(counts.items()) if moment > now - _WINDOW
+        )
+        return replace(self, recent={**self.recent, document: kept})
+
+    def pruned(self, now: datetime) -> State:
+        """Return the state without what can never matter again."""
+        recent = {
+            document: kept
+            for document, entries in self.recent.items()
+            if (kept := tuple(each for each in entries if each.at > now - _WINDOW))
+        }
+        used = {key: count for key, count in prune(self.used, now).items() if count}
+        return replace(self, used=used, recent=recent)
+
+
+def to_token(state: State, owner_id: str, device: SigningKey) -> str:
+    """Sign a state.
+
+    Raises:
+        StorageUnavailable: it has grown beyond what can be read back (code ``state-too-large``).
+    """
+    document = StateDocument(
+        format="state/v1",
+        owner=owner_id,
+        clock=None if state.clock is None else to_instant(state.clock),
+        versions=dict(state.versions),
+        used={key.to_text(): count for key, count in state.used.items()},
+        recent={
+            name: {to_instant(each.at): each.predictions for each in entries}
+            for name, entries in state.recent.items()
+        },
+    )
+    token = jws.sign(TYP, to_wire(document), device.secret)
+    if len(token) > LIMITS.max_token_bytes:
+        raise StorageUnavailable(
+            f"the state toward {owner_id} has grown beyond {LIMITS.max_token_bytes} bytes",
+            code="state-too-large",
+        )
+    return token
+
+
+def from_token(token: str, owner_id: str, device: SigningPublic) -> State:
+    """Verify and read a state.
+
+    Raises:
+        FormatError: not a state.
+        VerificationError: not signed by this device, or altered.
+    """
+    document = from_wire(jws.verify(token, TYP, [device]), StateDocument)
+    if document.owner != owner_id:
+        raise FormatError("a state is toward another owner")
+    if any(count < 0 for count in document.used.values()):
+        raise FormatError("a count of a state is negative")
+    return State(
+        clock=None if document.clock is None else from_instant(document.clock),
+        versions=document.versions,
+        used={CounterKey.from_text(text): count for text, count in document.used.items()},
+        recent={
+            name: tuple(Recent(from_instant(at), count) for at, count in sorted(entries.items()))
+            for name, entries in document.recent.items()
+        },
+    )
