@@ -1,0 +1,222 @@
+"""What ``seal`` is given, made ready to be sealed.
+
+    source = read_source("model/", name="risk")
+    source.loader.entry, source.schema.methods
+    for left in source.left:
+        print(f"left out: {left.name} ({left.reason})")
+
+Taken are: a fitted scikit-learn estimator or pipeline, an ``onnx.ModelProto``, an
+``.onnx`` file with its external data, a ``.skops`` file, or a folder that holds one of
+these beside files of data. A file on disk is read without being run. What could
+run code when it is loaded is refused (``refuse``), at any depth.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from strongroom._limits import LIMITS
+from strongroom.errors import FormatError, UnsupportedError, UsageError
+from strongroom.intake.folder import LocalFile, scan
+from strongroom.intake.material import Extras, Part, Source, on_disk
+from strongroom.intake.refuse import verify_harmless, verify_head
+from strongroom.intake.remedy import remedy
+from strongroom.intake.sample import Rows, read_sample
+from strongroom.intake.signs import HEAD_BYTES
+from strongroom.loaders.interface import extra_missing
+from strongroom.loaders.onnx_locations import external_locations, resolve
+from strongroom.package.names import verify_file_name
+
+_ONNX: Final = ".onnx"
+_SKOPS: Final = ".skops"
+_PACKAGE_START: Final = b"strongroom package "
+_SHOWN_NAMES: Final = 8
+
+
+def read_source(model: Any, *, name: str, sample: Any = None, convert: str | None = None) -> Source:
+    """Read a model of whatever kind, without running it where it comes from a file.
+
+    Args:
+        model: a fitted estimator, an ``onnx.ModelProto``, or the path of a file or folder.
+        name: the name of the model; files that are made here are called after it.
+        sample: a few rows of input, for the schema and for the proof of the round trip.
+        convert: ``onnx`` to convert a scikit-learn estimator.
+
+    Raises:
+        UsageError: not fitted, no sample where one is needed, a changed or unplain file.
+        UnsupportedError: ``runs-code-on-load``, ``untrusted-types``, ``unknown-model``...
+        FormatError: a file that is not what its name says.
+        StorageError: a file that is not there or cannot be read.
+    """
+    if convert not in (None, "onnx"):
+        raise UsageError(f"there is no conversion to {convert!r}", code="convert", hint='use convert="onnx"')
+    rows = None if sample is None else read_sample(sample)
+    if isinstance(model, str | os.PathLike):
+        return _from_path(Path(model), name, rows, convert)
+    if type(model).__module__.startswith("onnx.") and hasattr(model, "SerializeToString"):
+        return _from_proto(model, name, rows)
+    _verify_is_estimator(model)
+    return _from_estimator(model, name, rows, convert)
+
+
+def _verify_is_estimator(model: Any) -> None:
+    if hasattr(model, "fit") and hasattr(model, "get_params"):
+        return
+    kind = f"{type(model).__module__}.{type(model).__qualname__}"
+    known = ("torch.", "keras.", "tensorflow.", "xgboost.", "lightgbm.", "catboost.")
+    raise UnsupportedError(
+        f"a {kind} is no model that can be sealed",
+        code="unknown-model",
+        hint=remedy(kind)
+        if kind.startswith(known)
+        else "pass a fitted scikit-learn estimator, an .onnx or .skops file, or a folder with one",
+    )
+
+
+def _from_estimator(model: Any, name: str, rows: Rows | None, convert: str | None) -> Source:
+    if convert is not None:
+        with _needing("convert", "converting a model to ONNX"):
+            from strongroom.intake import converted_source
+        return converted_source.from_estimator(model, f"{name}{_ONNX}", rows, Extras())
+    with _needing("sklearn", "sealing a scikit-learn model"):
+        from strongroom.intake import estimator_source
+    return estimator_source.from_estimator(model, f"{name}{_SKOPS}", rows)
+
+
+def _from_proto(model: Any, name: str, rows: Rows | None) -> Source:
+    graph: bytes = model.SerializeToString()
+    if external_locations(graph):
+        raise UsageError(
+            "this graph keeps its weights in files, and only a path says where",
+            code="external-data",
+            hint="save it with onnx.save, and pass the path",
+        )
+    return _onnx(graph, f"{name}{_ONNX}", rows, {}, Extras())
+
+
+def _from_path(path: Path, name: str, rows: Rows | None, convert: str | None) -> Source:
+    if path.is_dir() and not path.is_symlink():
+        return _from_folder(path, name, rows, convert)
+    file = LocalFile.at(path)
+    if _head(file).startswith(_PACKAGE_START):
+        raise UsageError(f"{path.name!r} is a sealed package already", code="already-sealed")
+    if not _is_model(path.name):
+        _verify_harmless(path.name, file)
+        raise _unknown(path.name)
+    data = _model_bytes(path.name, file)
+    if path.suffix.lower() == _ONNX:
+        return _onnx(data, path.name, rows, _weights_beside(path, data), Extras())
+    return _skops(data, path.name, name, rows, convert, Extras())
+
+
+def _from_folder(folder: Path, name: str, rows: Rows | None, convert: str | None) -> Source:
+    found = scan(folder)
+    models = [each for each in found.files if _is_model(each)]
+    for each in found.files.keys() - models:
+        _verify_harmless(each, found.files[each])
+    if not models:
+        raise _unknown(folder.name)
+    if len(models) > 1:
+        shown = ", ".join(models[:_SHOWN_NAMES])
+        raise UsageError(
+            f"the folder holds several models: {shown}",
+            code="several-models",
+            hint="seal each on its own, or keep one of them in the folder",
+        )
+    entry = models[0]
+    data = _model_bytes(entry, found.files[entry])
+    weights = _weights_among(found.files, entry, data) if entry.lower().endswith(_ONNX) else {}
+    others = {each: file for each, file in found.files.items() if each != entry and each not in weights}
+    extras = Extras(tuple(on_disk(each, file, Part.DATA) for each, file in others.items()), tuple(found.left))
+    if entry.lower().endswith(_ONNX):
+        return _onnx(data, entry, rows, weights, extras)
+    return _skops(data, entry, name, rows, convert, extras)
+
+
+def _onnx(
+    graph: bytes, entry: str, rows: Rows | None, weights: dict[str, LocalFile], extras: Extras
+) -> Source:
+    with _needing("onnx", "sealing an ONNX model"):
+        from strongroom.intake import onnx_source
+    return onnx_source.from_graph(graph, entry, rows, weights, extras)
+
+
+def _skops(
+    data: bytes, entry: str, name: str, rows: Rows | None, convert: str | None, extras: Extras
+) -> Source:
+    if convert is not None:
+        with _needing("convert", "converting a model to ONNX"):
+            from strongroom.intake import converted_source
+        return converted_source.from_skops(data, f"{name}{_ONNX}", rows, extras)
+    with _needing("sklearn", "sealing a scikit-learn model"):
+        from strongroom.intake import estimator_source
+    return estimator_source.from_skops(data, entry, rows, extras)
+
+
+def _weights_among(files: dict[str, LocalFile], entry: str, graph: bytes) -> dict[str, LocalFile]:
+    names = {resolve(location, entry) for location in external_locations(graph)}
+    missing = sorted(name for name in names if name not in files or name == entry)
+    if missing:
+        raise FormatError(
+            f"the graph keeps weights in a file that is not there: {missing[0]!r}", code="external-data"
+        )
+    return {name: files[name] for name in names}
+
+
+def _weights_beside(path: Path, graph: bytes) -> dict[str, LocalFile]:
+    """Find the files in the folder of a graph that it names, and no others."""
+    names = {resolve(location, path.name) for location in external_locations(graph)}
+    found: dict[str, LocalFile] = {}
+    for name in sorted(names):
+        verify_file_name(name)
+        links = [str(each) for each in Path(name).parents if each.name and (path.parent / each).is_symlink()]
+        if links:
+            raise UsageError(f"{links[0]!r} is a symbolic link, not a folder", code="not-a-plain-file")
+        found[name] = LocalFile.at(path.parent / name)
+        _verify_harmless(name, found[name])
+    return _weights_among(found, path.name, graph)
+
+
+def _model_bytes(name: str, file: LocalFile) -> bytes:
+    verify_head(name, _head(file))
+    if name.lower().endswith(_ONNX) and file.size > LIMITS.max_onnx_graph_bytes:
+        raise UnsupportedError(
+            f"{name!r} has 2 GiB or more",
+            code="onnx-size",
+            hint="save it with external data: onnx.save(model, path, save_as_external_data=True)",
+        )
+    return file.read()
+
+
+def _is_model(name: str) -> bool:
+    return name.lower().endswith((_ONNX, _SKOPS))
+
+
+def _verify_harmless(name: str, file: LocalFile) -> None:
+    with file.open() as content:
+        verify_harmless(name, content)
+
+
+@contextmanager
+def _needing(extra: str, what: str) -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise extra_missing(extra, what) from error
+
+
+def _head(file: LocalFile) -> bytes:
+    with file.open() as content:
+        return content.read(HEAD_BYTES)
+
+
+def _unknown(name: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{name!r} holds no model that can be sealed",
+        code="unknown-model",
+        hint="an .onnx or .skops file is needed, alone or in a folder; other models can be exported to ONNX",
+    )

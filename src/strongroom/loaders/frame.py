@@ -1,0 +1,44 @@
+"""The one place where loaders use pandas: a table for models that select columns by name.
+
+build({"age": ages, "ward": wards}, categorical=frozenset({"ward"}))
+
+Models whose input is a matrix never come here, and need no pandas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from strongroom.loaders.interface import extra_missing
+from strongroom.loaders.tensor import Array
+
+
+def build(columns: Mapping[str, Array], categorical: frozenset[str]) -> Any:
+    """Return a ``pandas.DataFrame`` with these columns, in this order.
+
+    A missing text becomes NaN, as ``pandas.read_csv`` gives it: scikit-learn tells NaN
+    and None apart, and models are fitted on what pandas reads.
+
+    Raises:
+        UnsupportedError: pandas is not installed (``extra-missing``).
+    """
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise extra_missing("frames", "a model that was fitted on a table") from error
+    built = {
+        name: pd.Series(_with_nan(values), dtype=values.dtype, copy=False) for name, values in columns.items()
+    }
+    table = pd.DataFrame(built, copy=False)
+    return table.astype({name: "category" for name in columns if name in categorical})
+
+
+def _with_nan(values: Array) -> Array:
+    if values.dtype != object:
+        return values
+    filled = values.copy()
+    filled[np.array([value is None for value in values], bool)] = np.nan
+    return filled

@@ -1,0 +1,143 @@
+"""Scikit-learn models, through skops, from memory. Never a pickle.
+
+Options that the intake signs:
+
+* ``trust``: the types in the file that skops does not trust by itself; each must be
+  in our own list as well (``skops_trust``).
+* ``frame``: ``pandas`` if the model must be given a table with named columns.
+* ``categorical``: the columns of that table that are categories.
+* ``order``: ``columns`` if the numbers of a matrix lie column after column, as in a
+  table; it changes the last bit of sums.
+
+The number of threads is what the model itself asks for; see ``skops_threads``.
+
+A model takes either one tensor, named ``input``, or, with ``frame``, one tensor for each
+column of the schema. Each method answers under its own name: ``predict``,
+``predict_proba``, and so on; a model with several targets answers
+``predict_proba_0``, ``predict_proba_1``...
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+import zipfile
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Literal
+
+import numpy as np
+import skops.io
+from skops.io.exceptions import UntrustedTypesFoundException
+
+from strongroom._limits import LIMITS
+from strongroom.errors import Error, FormatError, UnsupportedError
+from strongroom.loaders import frame, skops_bounds, skops_threads
+from strongroom.loaders.interface import Files, LoadedModel, Loader, LoaderSpec, ModelSchema
+from strongroom.loaders.skops_trust import refused
+from strongroom.loaders.tensor import Array
+
+INPUT: Final = "input"
+
+
+class Skops(Loader):
+    """Rebuilds estimators and pipelines from their parts."""
+
+    name: ClassVar[str] = "skops"
+    extra: ClassVar[str] = "sklearn"
+
+    def _load(self, files: Files, spec: LoaderSpec, schema: ModelSchema, threads: int) -> LoadedModel:
+        model = load_estimator(bytes(files[spec.entry]), list(spec.options.get("trust", ())))
+        return SkopsModel(model, spec.options, schema)
+
+
+class SkopsModel(LoadedModel):
+    """One fitted estimator."""
+
+    def __init__(self, model: Any, options: Mapping[str, Any], schema: ModelSchema) -> None:
+        super().__init__(schema)
+        self._model = model
+        self._framed = options.get("frame") == "pandas"
+        self._order: Literal["F", "C"] = "F" if options.get("order") == "columns" else "C"
+        self._categorical = frozenset(options.get("categorical", ()))
+        names = [field.name for field in schema.inputs]
+        if names != (list(schema.columns) if self._framed else [INPUT]):
+            raise FormatError("the inputs of the schema are not those of the model", code="schema-mismatch")
+        missing = [method for method in schema.methods if not hasattr(model, method)]
+        if missing:
+            raise FormatError(f"the model has no method {missing[0]!r}", code="schema-mismatch")
+
+    def _predict(self, inputs: dict[str, Array], method: str) -> dict[str, Array]:
+        rows: Any
+        if self._framed:
+            rows = frame.build(inputs, self._categorical)
+        else:
+            rows = np.asarray(inputs[INPUT], order=self._order)
+        with warnings.catch_warnings(), skops_threads.threads_only():
+            # A model that was fitted on a table warns when it gets a matrix in its
+            # place; the intake has made sure that the answers are the same.
+            warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+            answer = getattr(self._model, method)(rows)
+        return named_outputs(method, answer)
+
+
+def named_outputs(method: str, answer: Any) -> dict[str, Array]:
+    """Return what a method of scikit-learn answered under the names of its outputs."""
+    if isinstance(answer, list):
+        return {f"{method}_{number}": np.asarray(each) for number, each in enumerate(answer)}
+    return {method: answer.toarray() if hasattr(answer, "toarray") else np.asarray(answer)}
+
+
+def untrusted_types(data: bytes) -> list[str]:
+    """Return the types in a skops file that skops does not trust by itself; nothing is built or imported.
+
+    Raises:
+        FormatError: not a skops file.
+    """
+    try:
+        _verify_expansion(data)
+        found: list[str] = skops.io.get_untrusted_types(data=data)
+    except Error:
+        raise
+    except Exception as error:
+        raise FormatError("not a skops file", code="skops-malformed") from error
+    return found
+
+
+def load_estimator(data: bytes, trust: list[str]) -> Any:
+    """Rebuild the estimator in a skops file from trusted types only, and check its trees.
+
+    Raises:
+        UnsupportedError: ``untrusted-types``: the list asks for too much, or the file for more than the list.
+        FormatError: not a skops file, or a tree that leads out of itself.
+    """
+    _verify_trust(trust)
+    try:
+        _verify_expansion(data)
+        model = skops.io.loads(data, trusted=trust)
+        skops_bounds.verify_bounds(model)
+    except Error:
+        raise
+    except UntrustedTypesFoundException as error:
+        raise UnsupportedError(
+            "the model holds a type that the signed contents do not list", code="untrusted-types"
+        ) from error
+    except Exception as error:
+        raise FormatError("not a skops file", code="skops-malformed") from error
+    return model
+
+
+def _verify_trust(trust: list[str]) -> None:
+    beyond = refused(trust)
+    if beyond:
+        raise UnsupportedError(
+            f"the package asks to trust types that are not harmless: {', '.join(beyond)}",
+            code="untrusted-types",
+        )
+
+
+def _verify_expansion(data: bytes) -> None:
+    """Refuse an archive whose members claim to be far larger than the archive."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        expanded = sum(member.file_size for member in archive.infolist())
+    if expanded > LIMITS.max_expansion_factor * len(data):
+        raise FormatError("the model expands to much more than its own size", code="expansion")
