@@ -1,0 +1,234 @@
+"""Accepting: what a partner does with a license file and a package before it can open them.
+
+    offer = read_offer(home, data)                     # verified; nothing is kept yet
+    offer.license.agreement, offer.license.chain       # to be shown to a person
+    confirm(home, offer.pinned, fingerprint)           # enrolling.py; once for each owner
+    accept(home, offer, now=now)                       # signs, keeps license and acceptance
+    pull(home, Path("risk-1.0.0.sealed"))              # keeps the package, every byte checked
+
+    data = narrow(home, "lic-...", holder=site, terms=terms, now=now)     # a sub-license for a site
+
+Accepting binds the organization: its key signs the license id and the digest of the
+agreement. Nothing opens without it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from strongroom.errors import IntegrityError, ObjectNotFound, UsageError, VerificationError
+from strongroom.home.files import AtomicFile
+from strongroom.home.home import Home
+from strongroom.home.licenses import StoredLicense
+from strongroom.home.packages import StoredPackage
+from strongroom.home.trust import PinnedOwner, TrustStatus
+from strongroom.keys.identity import runtime_id
+from strongroom.keys.owner import Owner, Role, verify_newer, verify_owner_chain
+from strongroom.license.agreement import agreement_digest
+from strongroom.license.chain import verify_chain
+from strongroom.license.documents import Acceptance, Party, Sublicense
+from strongroom.license.fields import new_serial
+from strongroom.license.license_file import LicenseFile, VerifiedLicense, verify_license_file
+from strongroom.license.signing import Signed, sign_document
+from strongroom.license.term import Term
+from strongroom.license.terms import Agreement
+from strongroom.package.inspect import inspect, verify_package
+from strongroom.package.statement import Statement
+from strongroom.storage.local import LocalSource
+
+_COPY_BYTES: Final = 1 << 20
+
+Progress = Callable[[int], None]
+"""Told how many more bytes are checked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A license file whose documents hold, addressed to this organization."""
+
+    pinned: PinnedOwner
+    owner: Owner
+    """The newest verified chain, of the home or of the file."""
+    license: VerifiedLicense
+    file: LicenseFile
+    has_key_for_this_runtime: bool
+    """Whether a key file in it is for this runtime, or under a pass-phrase."""
+
+
+def read_offer(home: Home, data: bytes) -> Offer:
+    """Verify a license file and find out whether it is meant for this organization.
+
+    Raises:
+        FormatError: not a license file.
+        ObjectNotFound: its owner is not known here (code ``unknown-owner``).
+        VerificationError: a document does not hold, or it is for another organization
+            (code ``wrong-holder``).
+        NoMatchingKey: this home's organization key is missing or cannot be opened.
+        StorageUnavailable: a file cannot be read.
+    """
+    file = LicenseFile.from_bytes(data)
+    chain = file.owner_chain()
+    pinned = home.trust.get(verify_owner_chain(chain).id)
+    owner = verify_newer(pinned.owner, chain)
+    license = verify_license_file(file, owner)
+    holder = license.chain.holder
+    if home.keys.organization().public_text != holder.organization:
+        raise VerificationError(
+            f"this license is for {holder.name}, under another organization key than this home's",
+            code="wrong-holder",
+            hint=f"ask {pinned.label} for a license to the enrollment of this home",
+        )
+    runtime = runtime_id(home.keys.device(owner.id).public)
+    usable = bool(license.passphrase) or any(each.document.runtime == runtime for each in license.offline)
+    return Offer(pinned=pinned, owner=owner, license=license, file=file, has_key_for_this_runtime=usable)
+
+
+def accept(home: Home, offer: Offer, *, now: datetime) -> Signed[Acceptance]:
+    """Sign the acceptance and keep the license.
+
+    Raises:
+        VerificationError: the owner is pending (code ``owner-pending``).
+        NoMatchingKey: this home's organization key is missing or cannot be opened.
+        FormatError: a stored file is damaged.
+        StorageUnavailable: a file cannot be read or written.
+    """
+    # As it is on the disk now, not as it was when the offer was read.
+    if home.trust.get(offer.owner.id).status is not TrustStatus.CONFIRMED:
+        raise VerificationError(
+            f"nobody has confirmed yet that {offer.pinned.label} is who it says it is",
+            code="owner-pending",
+            hint=f"call {offer.pinned.label}, compare the fingerprint, and give it with --fingerprint",
+        )
+    key = home.keys.organization()
+    chain = offer.license.chain
+    document = Acceptance(
+        license=chain.id,
+        agreement=chain.last.agreement,
+        organization=key.public_text,
+        accepted_at=now,
+    )
+    signed = sign_document(document, key)
+    home.trust.update(offer.owner.chain)
+    home.catalog.licenses.add(offer.owner.id, chain.id, offer.file.to_bytes())
+    home.catalog.licenses.save_acceptance(offer.owner.id, chain.id, signed.token)
+    return signed
+
+
+def pull(home: Home, path: Path, *, progress: Progress | None = None) -> StoredPackage:
+    """Copy a package into the home, after every byte of it was checked against its owner's signature.
+
+    A package that is here already is left as it is.
+
+    Raises:
+        ObjectNotFound: no such file, or its owner is not known here (code ``unknown-owner``).
+        VerificationError: the owner is pending, or the package is not signed by it.
+        IntegrityError: a byte is not the one that was signed.
+        FormatError: not a package.
+        UsageError: another package of this name and version is here (code ``version-exists``).
+        UnsupportedError: the package needs a later version of the format.
+        StorageUnavailable: a disk is full or does not answer.
+    """
+    with LocalSource(path) as source:
+        claimed = inspect(source).unverified
+        owner = home.trust.confirmed(claimed.owner)
+        name, version = claimed.name, str(claimed.version)
+        packages = home.catalog.packages
+        there = packages.path(owner.id, name, version)
+        if there.exists():
+            _verify_same(there, claimed)
+        else:
+            with packages.create(owner.id, name, version) as sink:
+                _copy(source, sink)
+                # The copy and not the original, which somebody may write to meanwhile.
+                with LocalSource(os.dup(sink.fileno())) as copy:
+                    if _verify(copy, owner, progress) != claimed:
+                        raise IntegrityError(f"{path} changed while it was read", code="package-changed")
+    return packages.find(owner.id, name, version)
+
+
+def _copy(source: LocalSource, sink: AtomicFile) -> None:
+    size = source.size()
+    buffer = memoryview(bytearray(_COPY_BYTES))
+    for offset in range(0, size, _COPY_BYTES):
+        piece = buffer[: min(_COPY_BYTES, size - offset)]
+        source.read_into(offset, piece)
+        sink.write(piece)
+
+
+def _verify_same(there: Path, claimed: Statement) -> None:
+    with LocalSource(there) as present:
+        if inspect(present).unverified != claimed:
+            raise UsageError(
+                f"another package {there.name} by this owner is here already",
+                code="version-exists",
+                hint="a package never changes; ask the owner which of the two is right",
+            )
+
+
+def _verify(source: LocalSource, owner: Owner, progress: Progress | None) -> Statement:
+    return verify_package(
+        source,
+        lambda said: owner.keys_for(Role.PACKAGE, said.created_at),
+        owner=owner.id,
+        progress=progress,
+    )
+
+
+def narrow(
+    home: Home,
+    license_id: str,
+    *,
+    holder: Party,
+    terms: Sequence[Term],
+    agreement: str | None = None,
+    now: datetime,
+) -> LicenseFile:
+    """Sign a sub-license of an accepted license for one of this organization's sites.
+
+    It carries no key: the owner adds one for the site's runtime.
+
+    Raises:
+        ObjectNotFound: there is no such license here.
+        VerificationError: the license gives no right to sub-license, or would hang too deep.
+        UsageError: this party has not accepted the license (code ``not-accepted``).
+        FormatError: a term breaks a rule of spec/license.md.
+        NoMatchingKey: this home's organization key is missing or cannot be opened.
+        StorageUnavailable: a file cannot be read.
+    """
+    stored = _find_license(home, license_id)
+    if stored.acceptance is None:
+        raise UsageError(
+            f"{license_id} is not accepted here", code="not-accepted", hint="strongroom accept FILE.license"
+        )
+    named = [] if agreement is None else [Agreement(digest=agreement_digest(agreement))]
+    document = Sublicense(
+        parent=license_id, holder=holder, serial=new_serial(), issued_at=now, terms=(*terms, *named)
+    )
+    signed = sign_document(document, home.keys.organization())
+    sublicenses = (*stored.file.sublicenses, signed.token)
+    verify_chain(stored.file.license, sublicenses, home.trust.confirmed(stored.owner_id))
+    return msgspec.structs.replace(
+        stored.file,
+        sublicenses=sublicenses,
+        # What hangs above is accepted by whoever holds it; the proof goes along.
+        acceptances=(*stored.file.acceptances, stored.acceptance),
+        offline=(),
+        passphrase=(),
+        agreement=agreement,
+    )
+
+
+def _find_license(home: Home, license_id: str) -> StoredLicense:
+    for stored in home.catalog.licenses.all():
+        if stored.license_id == license_id:
+            return stored
+    raise ObjectNotFound(
+        f"there is no license {license_id} in this home", code="unknown-license", hint="strongroom models"
+    )

@@ -1,0 +1,358 @@
+"""Granting: from a sealed package and an approved partner to a license file ready to send.
+
+    terms = [Expires(at=until), Predictions(limit=1000, per=Period.MONTH)]
+    granted = grant(home, "clinic", "risk", terms=terms, agreement=text, now=now)
+    write(granted.file)                            # clinic.license, beside granted.package_path
+
+Each runtime of the partner gets an offline file of its own: the content key wrapped to
+its sealing key, with its share of every counted limit carved out, so that all of them
+together can never use more than the license gives. With a pass-phrase, one file serves
+whoever knows it, and nothing can be counted. No package is encrypted again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from strongroom._encoding import to_instant
+from strongroom.errors import UsageError
+from strongroom.founding import own_owner, role_key
+from strongroom.home.grants import Grant
+from strongroom.home.home import Home
+from strongroom.home.seals import Seal
+from strongroom.keys.enrollment import VerifiedEnrollment
+from strongroom.keys.key_pair import SigningKey
+from strongroom.keys.owner import Owner, Role
+from strongroom.license.agreement import agreement_digest
+from strongroom.license.chain import LicenseChain, verify_chain
+from strongroom.license.documents import License, OfflineFile, Party, PassphraseFile, Sublicense, Withdrawal
+from strongroom.license.fields import MAX_HOURS, new_serial
+from strongroom.license.key_binding import KeyBinding, wrap_for_runtime, wrap_with_passphrase
+from strongroom.license.license_file import LicenseFile
+from strongroom.license.offline import OfflinePlan, plan_offline, plan_passphrase
+from strongroom.license.request import Level, Right
+from strongroom.license.signing import Signed, read_unverified, sign_document
+from strongroom.license.term import Term
+from strongroom.license.terms import (
+    Agreement,
+    Expires,
+    Levels,
+    Offline,
+    PackageChoice,
+    Packages,
+    Rights,
+)
+from strongroom.license.verdict import Denied, raise_denied
+from strongroom.package.names import Version
+
+_DEFAULT_LIFE: Final = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """A license that was signed and noted in the ledger."""
+
+    partner: str
+    license_id: str
+    chain: LicenseChain
+    file: bytes
+    """The ``.license`` file, to be sent to the partner."""
+    package_path: Path
+    """The package file, to be sent along."""
+    not_after: datetime
+    """When the last of its key files ends. What was sent works until then: a file cannot be recalled."""
+    runtimes: tuple[str, ...]
+    """Runtime ids that have an offline file; empty with a pass-phrase."""
+
+
+def grant(
+    home: Home,
+    partner: str,
+    model: str,
+    *,
+    terms: Sequence[Term] = (),
+    agreement: str | None = None,
+    passphrase: Callable[[], str] | None = None,
+    now: datetime,
+) -> Granted:
+    """Sign a license for a partner, with the keys that its runtimes need.
+
+    What ``terms`` leaves out is filled in: the model from this version up to the next
+    major one, the right to predict, any level, a year, and use without a broker for all
+    that time.
+
+    Args:
+        home: The owner's home.
+        partner: An approved partner.
+        model: ``name`` or ``name@version``; the newest version without one.
+        terms: What the license says.
+        agreement: The text that the partner accepts; None for the one the package was sealed with.
+        passphrase: Asked once; makes a pass-phrase file in place of offline files.
+        now: The time of granting.
+
+    Raises:
+        ObjectNotFound: no such partner or package.
+        VerificationError: the partner is pending or suspended.
+        UsageError: terms that contradict themselves, or a weak pass-phrase.
+        LicenseDenied: the terms leave nothing for an offline file.
+        NoMatchingKey: a key is missing, or the home's pass-phrase is missing or wrong.
+        FormatError: a term breaks a rule of spec/license.md, or a file is damaged.
+        IntegrityError: a stored key or agreement is not what it was.
+        StorageUnavailable: a file cannot be read or written.
+    """
+    seal = _find_seal(home, model)
+    owner = own_owner(home)
+    home.vault.partners.verify_approved(partner)
+    enrollments = home.vault.partners.enrollments(partner, owner)
+    text = _agreement_text(home, seal, agreement)
+    key = role_key(home, Role.LICENSE, now)
+    document = License(
+        owner=owner.id,
+        owner_version=owner.version,
+        issued_at=now,
+        partner=Party(name=partner, organization=enrollments[0].document.organization),
+        serial=new_serial(),
+        terms=_complete(terms, seal, text, len(enrollments), now),
+    )
+    signed = sign_document(document, key)
+    chain = verify_chain(signed.token, [], owner)
+    file = LicenseFile(owner=tuple(owner.chain.to_json()), license=signed.token, agreement=text)
+    release = _Release(home, owner, key, chain, seal, now)
+    file = (
+        release.with_offline(file, enrollments)
+        if passphrase is None
+        else release.with_passphrase(file, passphrase(), partner)
+    )
+    data = file.to_bytes()
+    home.vault.grants.record(Grant(license=signed.id, partner=partner, granted_at=to_instant(now)), data)
+    return Granted(
+        partner=partner,
+        license_id=signed.id,
+        chain=chain,
+        file=data,
+        package_path=home.catalog.packages.find(owner.id, seal.name, seal.version).path,
+        not_after=release.not_after,
+        runtimes=() if passphrase else tuple(each.document.runtime for each in enrollments),
+    )
+
+
+def release_for_site(
+    home: Home, data: bytes, enrollment: VerifiedEnrollment, model: str, *, now: datetime
+) -> bytes:
+    """Add an offline file to a narrowed license, for a runtime of the site that holds it.
+
+    A sub-license carries no key: the owner releases it, against the whole chain.
+
+    Raises:
+        VerificationError: the chain does not hold, or the runtime is another organization's.
+        LicenseDenied: the chain leaves nothing for one more offline file.
+        UsageError: this home owns no models.
+        ObjectNotFound: no such package, or the license was not granted here.
+        NoMatchingKey: a key is missing, or the home's pass-phrase is missing or wrong.
+        FormatError: not a license file.
+        IntegrityError: a stored key is not what it was.
+        StorageUnavailable: a file cannot be read or written.
+    """
+    owner = own_owner(home)
+    file = LicenseFile.from_bytes(data)
+    chain = verify_chain(file.license, file.sublicenses, owner)
+    home.vault.grants.get(chain.license.id)
+    if enrollment.document.organization != chain.holder.organization:
+        raise UsageError(
+            f"the runtime is of another organization than {chain.holder.name}, which holds the license",
+            code="wrong-holder",
+        )
+    key = role_key(home, Role.LICENSE, now)
+    outstanding = _outstanding(home, owner, chain.license.id)
+    release = _Release(home, owner, key, chain, _find_seal(home, model), now, outstanding)
+    grown = release.with_offline(file, [enrollment]).to_bytes()
+    _note_site(home, chain, grown, now)
+    return grown
+
+
+def withdraw_version(
+    home: Home, model: str, *, permits: str | None, reason: str, now: datetime
+) -> Signed[Withdrawal]:
+    """Sign that a version must not run any more, and to which older one a runtime may go back.
+
+    Raises:
+        ObjectNotFound: a version was not sealed here.
+        UsageError: this home owns no models.
+        FormatError: what is permitted is not older, or the reason is no line of text.
+        NoMatchingKey: a key is missing, or the home's pass-phrase is missing or wrong.
+        VerificationError: the owner's own chain does not verify.
+        StorageUnavailable: a file cannot be read.
+    """
+    seal = _find_seal(home, model)
+    if permits is not None:
+        home.vault.seals.find(seal.name, permits)
+    owner = own_owner(home)
+    document = Withdrawal(
+        owner=owner.id,
+        owner_version=owner.version,
+        issued_at=now,
+        name=seal.name,
+        version=seal.version,
+        package=seal.package_digest,
+        permits=permits,
+        reason=reason,
+    )
+    return sign_document(document, role_key(home, Role.LICENSE, now))
+
+
+class _Release:
+    """Wraps the content key of one package for one license, again and again."""
+
+    def __init__(
+        self,
+        home: Home,
+        owner: Owner,
+        key: SigningKey,
+        chain: LicenseChain,
+        seal: Seal,
+        now: datetime,
+        outstanding: dict[str, list[OfflineFile]] | None = None,
+    ) -> None:
+        self._owner = owner
+        self._key = key
+        self._chain = chain
+        self._seal = seal
+        self._now = now
+        self._out = outstanding or {}
+        self._content_key = home.vault.content_keys.load(seal.package_id, home.keys.key_provider())
+        self.not_after = now
+
+    def with_offline(self, file: LicenseFile, enrollments: Sequence[VerifiedEnrollment]) -> LicenseFile:
+        """Add an offline file for each runtime; each takes an equal share of what is left."""
+        tokens = list(file.offline)
+        for place, enrollment in enumerate(enrollments):
+            shares = len(enrollments) - place
+            plan = _planned(plan_offline(self._chain, self._now, shares=shares, outstanding=self._out))
+            signed = sign_document(self._offline(enrollment, plan), self._key)
+            for document in self._chain.documents:
+                self._out.setdefault(document.id, []).append(signed.document)
+            tokens.append(signed.token)
+            self.not_after = max(self.not_after, plan.not_after)
+        return msgspec.structs.replace(file, offline=tokens)
+
+    def with_passphrase(self, file: LicenseFile, passphrase: str, partner: str) -> LicenseFile:
+        """Add a pass-phrase file."""
+        plan = _planned(plan_passphrase(self._chain, self._now))
+        serial = new_serial()
+        wrapped = wrap_with_passphrase(
+            self._content_key,
+            passphrase,
+            self._binding(None),
+            serial=serial,
+            context_words=(self._owner.name, partner, self._seal.name),
+        )
+        document = PassphraseFile(
+            owner=self._owner.id,
+            owner_version=self._owner.version,
+            issued_at=self._now,
+            license=self._chain.id,
+            package=self._seal.package_digest,
+            package_id=self._seal.package_id,
+            serial=serial,
+            wrapped_key=wrapped,
+            not_after=plan.not_after,
+        )
+        self.not_after = plan.not_after
+        token = sign_document(document, self._key).token
+        return msgspec.structs.replace(file, passphrase=[*file.passphrase, token])
+
+    def _offline(self, enrollment: VerifiedEnrollment, plan: OfflinePlan) -> OfflineFile:
+        runtime, serial = enrollment.document.runtime, new_serial()
+        return OfflineFile(
+            owner=self._owner.id,
+            owner_version=self._owner.version,
+            issued_at=self._now,
+            license=self._chain.id,
+            package=self._seal.package_digest,
+            package_id=self._seal.package_id,
+            serial=serial,
+            wrapped_key=wrap_for_runtime(
+                self._content_key, enrollment.sealing, self._binding(runtime), serial=serial
+            ),
+            not_after=plan.not_after,
+            runtime=runtime,
+            budget=plan.budget,
+        )
+
+    def _binding(self, runtime: str | None) -> KeyBinding:
+        return KeyBinding(
+            license=self._chain.id,
+            runtime=runtime,
+            package=self._seal.package_digest,
+            package_id=self._seal.package_id,
+        )
+
+
+def _planned(plan: OfflinePlan | Denied) -> OfflinePlan:
+    if isinstance(plan, Denied):
+        raise_denied(plan)
+    return plan
+
+
+def _find_seal(home: Home, model: str) -> Seal:
+    name, _, version = model.partition("@")
+    return home.vault.seals.find(name, version or None)
+
+
+def _agreement_text(home: Home, seal: Seal, given: str | None) -> str | None:
+    if given is not None:
+        return given
+    return None if seal.agreement is None else home.vault.seals.agreement(seal.agreement)
+
+
+def _complete(
+    terms: Sequence[Term], seal: Seal, agreement: str | None, runtimes: int, now: datetime
+) -> tuple[Term, ...]:
+    """Fill in what a license must say and the caller left out."""
+    given = {type(term) for term in terms}
+    version = Version.from_text(seal.version)
+    expires = next((term.at for term in terms if isinstance(term, Expires)), now + _DEFAULT_LIFE)
+    hours = min(math.ceil((expires - now) / timedelta(hours=1)), MAX_HOURS)
+    covered = PackageChoice(name=seal.name, at_least=seal.version, below=f"{version.major + 1}.0.0")
+    defaults: tuple[Term, ...] = (
+        Expires(at=expires),
+        Packages(packages=(covered,)),
+        Rights(rights=(Right.PREDICT,)),
+        Levels(at_least=Level.LOCAL),
+        Offline(hours=max(hours, 1), files=max(runtimes, 1)),
+    )
+    complete = [*terms, *(term for term in defaults if type(term) not in given)]
+    if agreement is not None:
+        complete.append(Agreement(digest=agreement_digest(agreement)))
+    return tuple(complete)
+
+
+def _outstanding(home: Home, owner: Owner, license_id: str) -> dict[str, list[OfflineFile]]:
+    """Return the offline files that hang from each document under a license."""
+    out: dict[str, list[OfflineFile]] = {}
+    for noted in home.vault.grants.all():
+        if noted.license != license_id and not noted.license.startswith(Sublicense.PREFIX):
+            continue
+        file = LicenseFile.from_bytes(home.vault.grants.license_file(noted.license))
+        chain = verify_chain(file.license, file.sublicenses, owner)
+        if chain.license.id == license_id:
+            files = [read_unverified(token, OfflineFile) for token in file.offline]
+            for document in chain.documents:
+                out.setdefault(document.id, []).extend(files)
+    return out
+
+
+def _note_site(home: Home, chain: LicenseChain, file: bytes, now: datetime) -> None:
+    known = {noted.license for noted in home.vault.grants.all()}
+    if chain.id in known:
+        home.vault.grants.replace_file(chain.id, file)
+        return
+    record = Grant(license=chain.id, partner=chain.holder.name, granted_at=to_instant(now))
+    home.vault.grants.record(record, file)

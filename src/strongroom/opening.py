@@ -1,0 +1,207 @@
+"""Opening: everything that must hold before a worker is told to decrypt, and nothing decrypted.
+
+    opening = open_model(home, "risk", now=now)
+    opening.statement.version, opening.chain.id, opening.allowed.remaining
+    opening.package_path, opening.release.token           # what the worker needs
+
+In this order: the owner is pinned, confirmed, and its chain no older than what is
+pinned; the license, its sub-licenses and this party's acceptance are signed by whom they
+must be; the package is signed by that very owner; a key file for this runtime and
+package is at hand; the license allows the use now, with the counts and marks of this
+runtime. A plain model, an unsigned package or another owner's is refused before any of
+its bytes reach a loader.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from strongroom.errors import Error, VerificationError
+from strongroom.home.catalog import Candidate
+from strongroom.home.home import Home
+from strongroom.home.trust import PinnedOwner, TrustStatus
+from strongroom.keys.identity import runtime_id
+from strongroom.keys.owner import Owner, Role, verify_newer
+from strongroom.license.chain import LicenseChain, verify_acceptance
+from strongroom.license.documents import OfflineFile, PassphraseFile
+from strongroom.license.evaluate import evaluate
+from strongroom.license.license_file import VerifiedLicense, verify_license_file
+from strongroom.license.marks import withdrawn
+from strongroom.license.request import Authority, AuthorityKind, Facts, Level, Request, Right
+from strongroom.license.signing import Signed
+from strongroom.license.verdict import Allowed, Denied, raise_denied
+from strongroom.package.reader import PackageReader
+from strongroom.package.statement import Statement
+from strongroom.storage.local import LocalSource
+
+Release = Signed[OfflineFile] | Signed[PassphraseFile]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A model that may be opened: who, what, under which license, with which key file."""
+
+    pinned: PinnedOwner
+    owner: Owner
+    """The newest verified chain, of the home or of the license file."""
+    license: VerifiedLicense
+    statement: Statement
+    package_path: Path
+    release: Release
+    """The key file: signed by the owner, for this license and package."""
+    request: Request
+    facts: Facts
+    """What is known but for counts and marks, which ``home.marks`` adds under its lock."""
+    allowed: Allowed
+    """The verdict at the time of opening; every use is decided anew."""
+
+    @property
+    def chain(self) -> LicenseChain:
+        """The license with the sub-licenses under it."""
+        return self.license.chain
+
+
+def open_model(
+    home: Home,
+    reference: str,
+    *,
+    now: datetime,
+    right: Right = Right.PREDICT,
+    level: Level = Level.LOCAL,
+    purpose: str | None = None,
+    license_id: str | None = None,
+) -> Opening:
+    """Check everything about a model that can be checked without its key.
+
+    Args:
+        home: The partner's home.
+        reference: A path, or ``[owner/]name[@version]``.
+        now: What the clock says.
+        right: What the model is opened for.
+        level: The protection level that the worker will have.
+        purpose: What the answers are for, where the license asks.
+        license_id: Which license to use, where several fit.
+
+    Raises:
+        ObjectNotFound: no license covers it, it is not here, or several fit.
+        UsageError: the reference is neither a path nor a name.
+        VerificationError: the owner is pending, or a signature or signer does not hold.
+        IntegrityError: the package or this runtime's state is not what it was.
+        LicenseDenied: the license says no; the code names the rule.
+        NoMatchingKey: this runtime has no keys toward the owner, or they cannot be opened.
+        FormatError: a file is damaged, or no package.
+        UnsupportedError: the package needs a later version of the format.
+        StorageUnavailable: a file cannot be read.
+    """
+    attempt = _Attempt(home, now, right, level, purpose)
+    candidate = home.catalog.resolve(reference, license_id=license_id, fits=attempt.fits)
+    return attempt.open(candidate)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One wish to open, tried on each candidate."""
+
+    home: Home
+    now: datetime
+    right: Right
+    level: Level
+    purpose: str | None
+
+    def fits(self, candidate: Candidate) -> bool:
+        try:
+            self.open(candidate)
+        except Error:
+            # Why it does not fit is told when it is the one that is opened.
+            return False
+        return True
+
+    def open(self, candidate: Candidate) -> Opening:
+        pinned = candidate.owner
+        _verify_confirmed(pinned)
+        owner = verify_newer(pinned.owner, candidate.license.file.owner_chain())
+        license = verify_license_file(candidate.license.file, owner)
+        statement = _verify_package(candidate.package.path, owner)
+        request = self._request(statement, runtime_id(self.home.keys.device(owner.id).public))
+        release = _find_release(license, request)
+        facts = _facts(candidate, license, release)
+        state = self.home.marks.read(owner.id)
+        verdict = evaluate(license.chain, request, state.facts(facts, statement.name), self.now)
+        if isinstance(verdict, Denied):
+            raise_denied(verdict)
+        if release is None:
+            raise AssertionError("a license was allowed without an authority")
+        return Opening(
+            pinned=pinned,
+            owner=owner,
+            license=license,
+            statement=statement,
+            package_path=candidate.package.path,
+            release=release,
+            request=request,
+            facts=facts,
+            allowed=verdict,
+        )
+
+    def _request(self, statement: Statement, runtime: str) -> Request:
+        return Request(
+            right=self.right,
+            owner=statement.owner,
+            name=statement.name,
+            version=str(statement.version),
+            package_digest=statement.package_digest,
+            level=self.level,
+            runtime=runtime,
+            purpose=self.purpose,
+        )
+
+
+def _verify_confirmed(pinned: PinnedOwner) -> None:
+    if pinned.status is not TrustStatus.CONFIRMED:
+        raise VerificationError(
+            f"nobody has confirmed yet that {pinned.label} is who it says it is",
+            code="owner-pending",
+            hint="compare the fingerprint with the owner, then: strongroom accept FILE.license",
+        )
+
+
+def _verify_package(path: Path, owner: Owner) -> Statement:
+    with LocalSource(path) as source:
+        reader = PackageReader.open(
+            source, lambda said: owner.keys_for(Role.PACKAGE, said.created_at), owner=owner.id
+        )
+    return reader.statement
+
+
+def _find_release(license: VerifiedLicense, request: Request) -> Release | None:
+    offline = license.offline_for(request.runtime, request.package_digest)
+    return offline or license.passphrase_for(request.package_digest)
+
+
+def _facts(candidate: Candidate, license: VerifiedLicense, release: Release | None) -> Facts:
+    accepted = dict(license.accepted)
+    if candidate.license.acceptance is not None:
+        signed = verify_acceptance(candidate.license.acceptance, license.chain)
+        accepted[signed.document.license] = signed.document.agreement
+    return Facts(
+        authority=None if release is None else _authority(release),
+        accepted=accepted,
+        withdrawals=tuple(withdrawn(each.document) for each in license.withdrawals),
+    )
+
+
+def _authority(release: Release) -> Authority:
+    document = release.document
+    is_offline = isinstance(document, OfflineFile)
+    return Authority(
+        kind=AuthorityKind.OFFLINE if is_offline else AuthorityKind.PASSPHRASE,
+        id=release.id,
+        license=document.license,
+        runtime=document.runtime if isinstance(document, OfflineFile) else None,
+        package=document.package,
+        issued_at=document.issued_at,
+        not_after=document.not_after,
+        budget=document.budget if isinstance(document, OfflineFile) else (),
+    )
