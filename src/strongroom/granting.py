@@ -50,7 +50,6 @@ from strongroom.license.terms import (
     Rights,
 )
 from strongroom.license.verdict import Denied, raise_denied
-from strongroom.package.names import Version
 
 _DEFAULT_LIFE: Final = timedelta(days=365)
 
@@ -84,9 +83,8 @@ def grant(
 ) -> Granted:
     """Sign a license for a partner, with the keys that its runtimes need.
 
-    What ``terms`` leaves out is filled in: the model from this version up to the next
-    major one, the right to predict, any level, a year, and use without a broker for all
-    that time.
+    What ``terms`` leaves out is filled in: this version of the model, the right to predict,
+    any level, a year, and use without a broker for all that time.
 
     Args:
         home: The owner's home.
@@ -123,7 +121,12 @@ def grant(
     )
     signed = sign_document(document, key)
     chain = verify_chain(signed.token, [], owner)
-    file = LicenseFile(owner=tuple(owner.chain.to_json()), license=signed.token, agreement=text)
+    file = LicenseFile(
+        owner=tuple(owner.chain.to_json()),
+        license=signed.token,
+        withdrawals=_withdrawals_of(home, seal),
+        agreement=text,
+    )
     release = _Release(home, owner, key, chain, seal, now)
     file = (
         release.with_offline(file, enrollments)
@@ -182,6 +185,9 @@ def withdraw_version(
 ) -> Signed[Withdrawal]:
     """Sign that a version must not run any more, and to which older one a runtime may go back.
 
+    From then on it is in every license file for the model, and nobody is granted the version.
+    ``renewed_files`` gives the files that were sent before, with the withdrawal in them.
+
     Raises:
         ObjectNotFound: a version was not sealed here.
         UsageError: this home owns no models.
@@ -204,7 +210,36 @@ def withdraw_version(
         permits=permits,
         reason=reason,
     )
-    return sign_document(document, role_key(home, Role.LICENSE, now))
+    signed = sign_document(document, role_key(home, Role.LICENSE, now))
+    home.vault.withdrawals.add(signed.id, signed.token)
+    return signed
+
+
+def renewed_files(home: Home, withdrawal: Signed[Withdrawal]) -> list[tuple[Grant, bytes]]:
+    """Put a withdrawal into the license files that speak of its model, to be sent again.
+
+    A partner that is not sent the new file, or leaves it unread, goes on with the version
+    until its key file ends: without a broker, news travels only as files.
+
+    Raises:
+        FormatError: a stored file is damaged.
+        StorageUnavailable: a file cannot be read or written.
+    """
+    renewed = []
+    for noted in home.vault.grants.all():
+        file = LicenseFile.from_bytes(home.vault.grants.license_file(noted.license))
+        if _speaks_of(file, withdrawal.document.name) and withdrawal.token not in file.withdrawals:
+            tokens = (*file.withdrawals, withdrawal.token)
+            data = msgspec.structs.replace(file, withdrawals=tokens).to_bytes()
+            home.vault.grants.replace_file(noted.license, data)
+            renewed.append((noted, data))
+    return renewed
+
+
+def _speaks_of(file: LicenseFile, name: str) -> bool:
+    terms = read_unverified(file.license, License).terms
+    choices = [choice for term in terms if isinstance(term, Packages) for choice in term.packages]
+    return any(choice.name in (None, name) for choice in choices)
 
 
 class _Release:
@@ -306,6 +341,22 @@ def _find_seal(home: Home, model: str) -> Seal:
     return home.vault.seals.find(name, version or None)
 
 
+def _withdrawals_of(home: Home, seal: Seal) -> tuple[str, ...]:
+    """Return the withdrawals of a model; an error if they took back the very version."""
+    tokens = []
+    for token in home.vault.withdrawals.all():
+        document = read_unverified(token, Withdrawal)
+        if document.package == seal.package_digest:
+            raise UsageError(
+                f"{seal.name} {seal.version} was withdrawn: {document.reason}",
+                code="version-withdrawn",
+                hint="grant another version: NAME@VERSION",
+            )
+        if document.name == seal.name:
+            tokens.append(token)
+    return tuple(tokens)
+
+
 def _agreement_text(home: Home, seal: Seal, given: str | None) -> str | None:
     if given is not None:
         return given
@@ -317,10 +368,10 @@ def _complete(
 ) -> tuple[Term, ...]:
     """Fill in what a license must say and the caller left out."""
     given = {type(term) for term in terms}
-    version = Version.from_text(seal.version)
     expires = next((term.at for term in terms if isinstance(term, Expires)), now + _DEFAULT_LIFE)
     hours = min(math.ceil((expires - now) / timedelta(hours=1)), MAX_HOURS)
-    covered = PackageChoice(name=seal.name, at_least=seal.version, below=f"{version.major + 1}.0.0")
+    # The one version that the key files are for: a range would promise what does not open.
+    covered = PackageChoice.from_text(f"{seal.name}@{seal.version}")
     defaults: tuple[Term, ...] = (
         Expires(at=expires),
         Packages(packages=(covered,)),

@@ -74,7 +74,7 @@ def seal(
     sample: Any = None,
     agreement: str | None = None,
     convert: str | None = None,
-    home: Home | None = None,
+    home: Home | str | os.PathLike[str] | None = None,
     now: datetime | None = None,
     progress: Progress | None = None,
 ) -> Sealed:
@@ -88,7 +88,7 @@ def seal(
         sample: Rows of input, as the model takes them; proves the round trip.
         agreement: Text that partners accept unless a license brings another.
         convert: ``"onnx"`` to convert an estimator.
-        home: The owner's home; None for the default one.
+        home: The owner's home, open or as a path; None for the default one.
         now: The time of sealing; None for the clock's.
         progress: Told how many bytes of how many are sealed.
 
@@ -102,7 +102,8 @@ def seal(
         NoMatchingKey: a key is missing, or the pass-phrase is missing or wrong.
         StorageUnavailable: the disk is full or does not answer.
     """
-    home = Home.open() if home is None else home
+    if not isinstance(home, Home):
+        home = Home.open(None if home is None else Path(home))
     now = datetime.now(UTC) if now is None else now
     owner = own_owner(home)
     _adopt_unrecorded(home, owner, name, now)

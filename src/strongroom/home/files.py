@@ -339,13 +339,14 @@ def remove(path: Path) -> None:
 
 
 def close_folder(path: Path) -> None:
-    """Close an existing folder to other users.
+    """Close an existing folder of this user to others; another user's is left as it is.
 
     Raises:
         StorageUnavailable: its mode cannot be changed.
     """
     try:
-        path.chmod(FOLDER_MODE)
+        if path.stat().st_uid == os.geteuid():
+            path.chmod(FOLDER_MODE)
     except OSError as error:
         raise storage_error(error, path, "close") from error
 

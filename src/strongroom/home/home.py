@@ -90,7 +90,6 @@ class Home:
         if home.keys.encrypted:
             verify_passphrase(home.keys.passphrase(), context_words=[name])
         files.make_folder(where)
-        # Empty or our own, as just checked: closing it to others takes nothing away.
         files.close_folder(where)
         _verify_closed(where)
         for folder in _FOLDERS:

@@ -24,6 +24,7 @@ from strongroom.home.grants import Grants
 from strongroom.home.partners import Partners
 from strongroom.home.record import read_record, write_record
 from strongroom.home.seals import Seals
+from strongroom.home.withdrawals import Withdrawals
 from strongroom.keys.identity import verify_owner_id
 
 _OWNER: Final = "owner.json"
@@ -40,7 +41,7 @@ class OwnOwner(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class Vault:
     """The ``vault`` folder of a home."""
 
-    __slots__ = ("_folder", "_lock", "content_keys", "grants", "partners", "seals")
+    __slots__ = ("_folder", "_lock", "content_keys", "grants", "partners", "seals", "withdrawals")
 
     def __init__(self, folder: Path, lock: Path) -> None:
         self._folder = folder
@@ -49,6 +50,7 @@ class Vault:
         self.partners = Partners(folder / "partners", lock)
         self.seals = Seals(folder / "seals", lock)
         self.grants = Grants(folder / "grants", lock)
+        self.withdrawals = Withdrawals(folder / "withdrawals", lock)
 
     @property
     def owner_id(self) -> str | None:

@@ -1,0 +1,136 @@
+"""Everything that must hold before anything is decrypted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from strongroom.accepting import accept, read_offer
+from strongroom.errors import Error, LicenseDenied, ObjectNotFound, VerificationError
+from strongroom.home.home import Home
+from strongroom.license.request import Level, Right
+from strongroom.license.terms import Expires, Levels, Purpose
+from strongroom.opening import open_model
+from tests.parties import accept_at, enroll, found_owner, found_partner, grant_to, right_now, seal_model
+
+
+@pytest.fixture
+def hospital(tmp_path: Path) -> Home:
+    home = found_owner(tmp_path, "hospital")
+    seal_model(home)
+    return home
+
+
+@pytest.fixture
+def clinic(tmp_path: Path, hospital: Home) -> Home:
+    home = found_partner(tmp_path, "clinic")
+    enroll(hospital, home)
+    return home
+
+
+def refusal(attempt: Callable[[], object]) -> str:
+    with pytest.raises(Error) as caught:
+        attempt()
+    assert str(caught.value)
+    return caught.value.code
+
+
+def test_a_licensed_model_opens_by_name_version_owner_and_path(hospital: Home, clinic: Home) -> None:
+    granted = grant_to(hospital, "clinic")
+    accept_at(clinic, granted)
+    owner_id = hospital.vault.verify_owner_id()
+    for reference in (
+        "risk",
+        "risk@1.0.0",
+        "hospital/risk",
+        f"{owner_id}/risk@1.0.0",
+        str(granted.package_path),
+    ):
+        opening = open_model(clinic, reference, now=right_now())
+        assert opening.chain.id == granted.license_id
+        assert opening.statement.package_digest == opening.request.package_digest
+
+
+def test_nothing_opens_without_an_acceptance(hospital: Home, clinic: Home) -> None:
+    granted = grant_to(hospital, "clinic")
+    accept_at(clinic, granted)
+    (
+        clinic.path / "licenses" / hospital.vault.verify_owner_id() / f"{granted.license_id}.acceptance"
+    ).unlink()
+    assert refusal(lambda: open_model(clinic, "risk", now=right_now())) == "not-accepted"
+
+
+def test_a_license_without_its_package_says_so(hospital: Home, clinic: Home) -> None:
+    accept(clinic, read_offer(clinic, grant_to(hospital, "clinic").file), now=right_now())
+    assert refusal(lambda: open_model(clinic, "risk", now=right_now())) == "unknown-package"
+
+
+def test_a_model_that_nobody_licensed_says_so(clinic: Home) -> None:
+    with pytest.raises(ObjectNotFound) as caught:
+        open_model(clinic, "risk", now=right_now())
+    assert caught.value.code == "unknown-model"
+
+
+def test_a_license_ends_at_its_instant(hospital: Home, clinic: Home) -> None:
+    end = right_now() + timedelta(hours=1)
+    accept_at(clinic, grant_to(hospital, "clinic", terms=[Expires(at=end)]))
+    open_model(clinic, "risk", now=end - timedelta(seconds=1))
+    assert refusal(lambda: open_model(clinic, "risk", now=end)) in ("expired", "offline-ended")
+
+
+def test_the_newer_of_two_licenses_does_not_hide_that_both_fit(hospital: Home, clinic: Home) -> None:
+    first, second = grant_to(hospital, "clinic"), grant_to(hospital, "clinic")
+    accept_at(clinic, first)
+    accept_at(clinic, second)
+    assert refusal(lambda: open_model(clinic, "risk", now=right_now())) == "ambiguous-model"
+    opening = open_model(clinic, "risk", now=right_now(), license_id=first.license_id)
+    assert opening.chain.id == first.license_id
+
+
+def test_an_expired_license_does_not_stand_in_the_way_of_a_good_one(hospital: Home, clinic: Home) -> None:
+    short = grant_to(hospital, "clinic", terms=[Expires(at=right_now() + timedelta(minutes=1))])
+    long = grant_to(hospital, "clinic")
+    accept_at(clinic, short)
+    accept_at(clinic, long)
+    opening = open_model(clinic, "risk", now=right_now() + timedelta(hours=1))
+    assert opening.chain.id == long.license_id
+
+
+@pytest.mark.parametrize(
+    ("keywords", "code"),
+    [
+        ({"right": Right.EXPORT, "level": Level.SEALED, "purpose": "triage"}, "right-not-granted"),
+        ({"level": Level.LOCAL}, "level-too-low"),
+        ({"level": Level.SEALED}, "purpose-missing"),
+        ({"level": Level.SEALED, "purpose": "marketing"}, "purpose-not-allowed"),
+    ],
+)
+def test_what_the_license_does_not_allow_is_refused(
+    hospital: Home, clinic: Home, keywords: dict[str, str], code: str
+) -> None:
+    terms = [Levels(at_least=Level.SEALED), Purpose(purposes=("triage",))]
+    accept_at(clinic, grant_to(hospital, "clinic", terms=terms))
+    assert refusal(lambda: open_model(clinic, "risk", now=right_now(), **keywords)) == code  # type: ignore[arg-type] # mixed values
+    open_model(clinic, "risk", now=right_now(), level=Level.SEALED, purpose="triage")
+
+
+def test_an_owner_that_is_pending_again_opens_nothing(hospital: Home, clinic: Home) -> None:
+    accept_at(clinic, grant_to(hospital, "clinic"))
+    record = clinic.path / "trust" / f"{hospital.vault.verify_owner_id()}.json"
+    record.write_bytes(record.read_bytes().replace(b'"confirmed"', b'"pending"'))
+    with pytest.raises(VerificationError) as caught:
+        open_model(clinic, "risk", now=right_now())
+    assert caught.value.code == "owner-pending"
+
+
+def test_a_clock_that_was_set_back_opens_nothing(hospital: Home, clinic: Home) -> None:
+    accept_at(clinic, grant_to(hospital, "clinic"))
+    later = right_now() + timedelta(days=2)
+    opening = open_model(clinic, "risk", now=later)
+    clinic.marks.reserve(opening.chain, opening.request, opening.facts, later)
+    with pytest.raises(LicenseDenied) as caught:
+        open_model(clinic, "risk", now=later - timedelta(days=1))
+    assert caught.value.code == "clock-set-back"
