@@ -31,6 +31,8 @@ _INTEGERS: Final = frozenset(f"{sign}INT{bits}" for sign in ("", "U") for bits i
 DATATYPES: Final = _INTEGERS | {"BOOL", "FP16", "FP32", "FP64", "BYTES"}
 """Tensor types, as the Open Inference Protocol names them."""
 _MAX_DIMENSIONS: Final = 32
+_MAX_COMMAS: Final = 2_000_000
+"""A parser spends about a hundred bytes on each value: this bounds it at some 200 MB."""
 _LOADER_NAME: Final = re.compile(r"[a-z0-9-]{1,64}")
 
 OptionValue = str | int | bool | list[str]
@@ -96,6 +98,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Raises:
             FormatError: not canonical, or a rule of the specification is broken.
         """
+        _verify_size(data)
         contents = from_wire(
             data, cls, max_bytes=LIMITS.max_contents_bytes, max_depth=LIMITS.max_contents_depth
         )
@@ -110,10 +113,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """
         self.verify()
         data = to_wire(self)
-        if len(data) > LIMITS.max_contents_bytes:
-            raise FormatError(
-                f"contents are larger than {LIMITS.max_contents_bytes} bytes", code="contents-size"
-            )
+        _verify_size(data)
         return data
 
     def verify(self) -> None:
@@ -148,6 +148,11 @@ def place(sizes: Iterable[int]) -> tuple[list[int], int]:
         offsets.append(align(end))
         end = offsets[-1] + size
     return offsets, end
+
+
+def _verify_size(data: bytes) -> None:
+    if len(data) > LIMITS.max_contents_bytes or data.count(b",") > _MAX_COMMAS:
+        raise FormatError("contents are too large, or hold too many values", code="contents-size")
 
 
 def _verify_files(files: list[FileEntry]) -> None:

@@ -57,6 +57,7 @@ class SegmentPipeline:
         self._emit = emit
         self._key = key
         self._package_id = package_id
+        self._closed = False
         self._number = 0
         self._slot = _Slot()
         self._free = [_Slot() for _ in range(threads + 1)]
@@ -64,7 +65,13 @@ class SegmentPipeline:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="seal")
 
     def write(self, kind: SegmentKind, data: memoryview) -> None:
-        """Append plaintext to the stream of a kind."""
+        """Append plaintext to the stream of a kind.
+
+        Raises:
+            ValueError: the pipeline is closed (a bug of the caller).
+        """
+        if self._closed:
+            raise ValueError("the package is finished or abandoned")
         while data:
             slot = self._slot
             count = min(len(data), SEGMENT_BYTES - slot.filled)
@@ -87,6 +94,7 @@ class SegmentPipeline:
 
     def close(self) -> None:
         """End the threads and wipe what plaintext is left. Closing twice is harmless."""
+        self._closed = True
         self._pool.shutdown(cancel_futures=True)
         for _, slot in self._pending:
             slot.wipe()

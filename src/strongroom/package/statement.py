@@ -100,7 +100,7 @@ class Statement:
                 from_hex(digest, size=DIGEST_BYTES)
         segments = self.layout.segment_count(SegmentKind.PAYLOAD)
         if list(self.marked) != sorted({n for n in self.marked if 0 <= n < segments}):
-            raise FormatError("marked segments are not ascending numbers of segments", code="marked-segments")
+            raise FormatError("marked segments are not ascending numbers of segments", code="marked-order")
 
     @classmethod
     def from_bytes(cls, payload: bytes) -> Statement:
