@@ -265,7 +265,7 @@ def from_wire(
     document = from_json_value(parse_canonical_json(data, max_bytes=max_bytes, max_depth=max_depth), kind)
     if canonical_json(msgspec.to_builtins(document)) != data:
         # A default written out, or a number in another spelling.
-        raise FormatError(f"not the canonical form of {kind.__name__}")
+        raise FormatError(f"not the canonical form of {kind.__name__.lstrip('_')}")
     return document
 
 
@@ -279,4 +279,6 @@ def from_json_value(value: Any, kind: type[S]) -> S:
         return msgspec.convert(value, type=kind, strict=True)
     except msgspec.ValidationError as error:
         # The library quotes names of members: a stranger's text, which must not repaint a terminal.
-        raise FormatError(f"not a valid {kind.__name__}: {ascii(str(error))[1:-1][:200]}") from error
+        raise FormatError(
+            f"not a valid {kind.__name__.lstrip('_')}: {ascii(str(error))[1:-1][:200]}"
+        ) from error

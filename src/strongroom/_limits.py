@@ -56,6 +56,16 @@ class Limits:
     """How far the clocks of owner and partner may differ when they meet for the first time."""
     max_partner_runtimes: int = 100
     """Enrollments of one partner; about 7 KiB each in one JSON record of the vault."""
+    max_note_bytes: int = 256 << 10
+    """One signed note: a checkpoint with 64 post-quantum cosignatures has about 220 KiB."""
+    max_proof_head_bytes: int = 64 << 10
+    """What stands before the checkpoint in a proof of the log: 63 hashes and one record, as base64."""
+    max_log_record_bytes: int = 16 << 10
+    """One record of the log: ids, a digest and a few details, never a document."""
+    max_log_subjects_length: int = 16
+    """Ids in one record of the log: whom and what one act concerns."""
+    max_log_details_length: int = 32
+    """Details in one record of the log."""
     max_key_file_bytes: int = 64 << 10
     """One key file."""
     max_frame_header_bytes: int = 4 << 20

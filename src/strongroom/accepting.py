@@ -30,7 +30,7 @@ from strongroom.home.licenses import StoredLicense
 from strongroom.home.packages import StoredPackage
 from strongroom.home.trust import PinnedOwner, TrustStatus
 from strongroom.keys.identity import runtime_id
-from strongroom.keys.owner import Owner, Role, verify_newer, verify_owner_chain
+from strongroom.keys.owner import Owner, Role, verify_consistent, verify_owner_chain
 from strongroom.license.agreement import agreement_digest
 from strongroom.license.chain import verify_chain
 from strongroom.license.documents import Acceptance, Party, Sublicense
@@ -76,7 +76,7 @@ def read_offer(home: Home, data: bytes) -> Offer:
     file = LicenseFile.from_bytes(data)
     chain = file.owner_chain()
     pinned = home.trust.get(verify_owner_chain(chain).id)
-    owner = verify_newer(pinned.owner, chain)
+    owner = verify_consistent(pinned.owner, chain)
     license = verify_license_file(file, owner)
     holder = license.chain.holder
     if home.keys.organization().public_text != holder.organization:

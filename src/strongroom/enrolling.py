@@ -17,20 +17,22 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from strongroom.errors import UsageError
+from strongroom.errors import ObjectNotFound, UsageError
 from strongroom.founding import own_owner, role_key
 from strongroom.home.home import Home
 from strongroom.home.partners import Partner
 from strongroom.home.trust import PinnedOwner
 from strongroom.keys.enrollment import (
+    Enrollment,
     EnrollmentFile,
     VerifiedEnrollment,
     make_enrollment,
     verify_enrollment,
 )
 from strongroom.keys.fingerprint import fingerprint, verify_fingerprint
-from strongroom.keys.invite import SERIAL_BYTES, make_invite, verify_invite
+from strongroom.keys.invite import SERIAL_BYTES, VerifiedInvite, make_invite, verify_invite
 from strongroom.keys.owner import Role
+from strongroom.keys.signed_document import read_unverified
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ def invite(home: Home, partner: str, *, expires_at: datetime, now: datetime) -> 
 def join(home: Home, data: bytes, *, now: datetime, alias: str | None = None) -> Joined:
     """Answer an invite: pin the owner, make the keys of this runtime toward it, enroll.
 
-    Joining again with the same invite keeps the keys.
+    Joining again with the same invite gives the same enrollment, hence the same fingerprint.
 
     Raises:
         FormatError: not an invite file, or a file of this home is damaged.
@@ -87,12 +89,24 @@ def join(home: Home, data: bytes, *, now: datetime, alias: str | None = None) ->
     organization = home.keys.organization()
     owner = home.trust.pin(accepted.owner.chain, alias=alias)
     keys = home.keys.ensure_runtime_keys(owner.id, now)
-    file = make_enrollment(
-        accepted, organization=organization, device=keys.device, sealing=keys.sealing, now=now
-    )
-    home.trust.save_enrollment(owner.id, file)
+    file = _answered(home, owner, accepted)
+    if file is None:
+        file = make_enrollment(
+            accepted, organization=organization, device=keys.device, sealing=keys.sealing, now=now
+        )
+        home.trust.save_enrollment(owner.id, file)
     token = EnrollmentFile.from_bytes(file).enrollment
     return Joined(owner=owner, partner=accepted.document.partner, file=file, fingerprint=fingerprint(token))
+
+
+def _answered(home: Home, owner: PinnedOwner, invite: VerifiedInvite) -> bytes | None:
+    """Return the enrollment that already answers this invite: a second one has another fingerprint."""
+    try:
+        file = home.trust.enrollment(owner.id)
+    except ObjectNotFound:
+        return None
+    token = EnrollmentFile.from_bytes(file).enrollment
+    return file if read_unverified(token, Enrollment).invite == invite.token else None
 
 
 def receive(home: Home, data: bytes, *, now: datetime) -> VerifiedEnrollment:

@@ -4,8 +4,8 @@
     opening.statement.version, opening.chain.id, opening.allowed.remaining
     opening.package_path, opening.release.token           # what the worker needs
 
-In this order: the owner is pinned, confirmed, and its chain no older than what is
-pinned; the license, its sub-licenses and this party's acceptance are signed by whom they
+In this order: the owner is pinned and confirmed, and the license file tells no other
+history of it; the license, its sub-licenses and this party's acceptance are signed by whom they
 must be; the package is signed by that very owner; a key file for this runtime and
 package is at hand; the license allows the use now, with the counts and marks of this
 runtime. A plain model, an unsigned package or another owner's is refused before any of
@@ -23,7 +23,7 @@ from strongroom.home.catalog import Candidate
 from strongroom.home.home import Home
 from strongroom.home.trust import PinnedOwner, TrustStatus
 from strongroom.keys.identity import runtime_id
-from strongroom.keys.owner import Owner, Role, verify_newer
+from strongroom.keys.owner import Owner, Role, verify_consistent
 from strongroom.license.chain import LicenseChain, verify_acceptance
 from strongroom.license.documents import OfflineFile, PassphraseFile
 from strongroom.license.evaluate import evaluate
@@ -121,7 +121,7 @@ class _Attempt:
     def open(self, candidate: Candidate) -> Opening:
         pinned = candidate.owner
         _verify_confirmed(pinned)
-        owner = verify_newer(pinned.owner, candidate.license.file.owner_chain())
+        owner = verify_consistent(pinned.owner, candidate.license.file.owner_chain())
         license = verify_license_file(candidate.license.file, owner)
         statement = _verify_package(candidate.package.path, owner)
         request = self._request(statement, runtime_id(self.home.keys.device(owner.id).public))

@@ -33,6 +33,7 @@ from strongroom.intake.reference import Difference, compare
 from strongroom.intake.source import read_source
 from strongroom.keys.owner import Owner, Role
 from strongroom.package.inspect import verify_package
+from strongroom.package.manifest import verify_manifest
 from strongroom.package.names import Version
 from strongroom.package.reader import PackageReader
 from strongroom.package.statement import Statement, signer
@@ -206,13 +207,15 @@ class _Sealing:
 
     def _prove(self, fd: int, key: bytes) -> Difference | None:
         """Read the copy back from the disk, as a partner will, and ask it the sample."""
-        if self.source.reference is None:
-            return None
         with LocalSource(os.dup(fd)) as copy:
             reader = PackageReader.open(
                 copy, lambda said: self.owner.keys_for(Role.PACKAGE, said.created_at), owner=self.owner.id
             )
-            return compare(self.source.reference, load_model(reader.unlock(key)))
+            package = reader.unlock(key)
+            verify_manifest(package)
+            if self.source.reference is None:
+                return None
+            return compare(self.source.reference, load_model(package))
 
 
 def _adopt_unrecorded(home: Home, owner: Owner, name: str, now: datetime) -> None:

@@ -65,7 +65,10 @@ def test_joining_again_keeps_the_keys_and_the_confirmation(hospital: Home, clini
     second = join(clinic, data, now=right_now(), alias="st-georg")
     assert second.owner.status is TrustStatus.CONFIRMED
     assert second.owner.alias == "st-georg"
-    runtimes = {receive(hospital, each.file, now=right_now()).document.runtime for each in (first, second)}
+    assert (second.file, second.fingerprint) == (first.file, first.fingerprint)
+    other = join(clinic, make_invite(hospital), now=right_now())
+    assert other.fingerprint != first.fingerprint
+    runtimes = {receive(hospital, each.file, now=right_now()).document.runtime for each in (first, other)}
     assert len(runtimes) == 1
 
 

@@ -6,15 +6,29 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from strongroom.accepting import accept, read_offer
 from strongroom.errors import Error, LicenseDenied, ObjectNotFound, VerificationError
+from strongroom.founding import rotate
 from strongroom.home.home import Home
+from strongroom.keys.owner import Role
+from strongroom.license.license_file import LicenseFile
 from strongroom.license.request import Level, Right
 from strongroom.license.terms import Expires, Levels, Purpose
 from strongroom.opening import open_model
-from tests.parties import accept_at, enroll, found_owner, found_partner, grant_to, right_now, seal_model
+from strongroom.sealing import seal
+from tests.parties import (
+    accept_at,
+    enroll,
+    found_owner,
+    found_partner,
+    grant_to,
+    right_now,
+    seal_model,
+    trained_pipeline,
+)
 
 
 @pytest.fixture
@@ -134,3 +148,33 @@ def test_a_clock_that_was_set_back_opens_nothing(hospital: Home, clinic: Home) -
     with pytest.raises(LicenseDenied) as caught:
         open_model(clinic, "risk", now=later - timedelta(days=1))
     assert caught.value.code == "clock-set-back"
+
+
+def test_a_license_from_before_a_rotation_goes_on_after_it(hospital: Home, clinic: Home) -> None:
+    accept_at(clinic, grant_to(hospital, "clinic"))
+    rotate(hospital, now=right_now() + timedelta(seconds=1), renew=[Role.LICENSE, Role.PACKAGE])
+    later = right_now() + timedelta(seconds=2)
+    seal(trained_pipeline(), name="other", home=hospital, now=later)
+    second = grant_to(hospital, "clinic", "other", now=later)
+    accept(clinic, read_offer(clinic, second.file), now=later)
+    assert clinic.trust.get(hospital.vault.verify_owner_id()).owner.version == 2
+    assert open_model(clinic, "risk", now=later).owner.version == 2
+
+
+def test_another_history_of_the_owner_in_a_license_file_is_noticed(hospital: Home, clinic: Home) -> None:
+    granted = grant_to(hospital, "clinic")
+    accept_at(clinic, granted)
+    # The owner's root signs a second version 2, as a thief of the root key would.
+    before = hospital.trust.get(hospital.vault.verify_owner_id()).owner.chain
+    record = hospital.path / "trust" / f"{hospital.vault.verify_owner_id()}.json"
+    kept = record.read_bytes()
+    rotate(hospital, now=right_now(), renew=[Role.LICENSE])
+    clinic.trust.update(hospital.trust.get(hospital.vault.verify_owner_id()).owner.chain)
+    record.write_bytes(kept)
+    rotate(hospital, now=right_now(), renew=[Role.PACKAGE])
+    forked = hospital.trust.get(hospital.vault.verify_owner_id()).owner.chain
+    assert len(forked.payloads) == len(before.payloads) + 1
+    file = msgspec.structs.replace(LicenseFile.from_bytes(granted.file), owner=tuple(forked.to_json()))
+    with pytest.raises(VerificationError) as caught:
+        read_offer(clinic, file.to_bytes())
+    assert caught.value.code == "owner-fork"

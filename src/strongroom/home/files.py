@@ -326,18 +326,6 @@ def make_folder(path: Path) -> None:
         raise storage_error(error, path, "make") from error
 
 
-def remove(path: Path) -> None:
-    """Remove a file; one that is not there is fine.
-
-    Raises:
-        StorageUnavailable: it cannot be removed.
-    """
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise storage_error(error, path, "remove") from error
-
-
 def close_folder(path: Path) -> None:
     """Close an existing folder of this user to others; another user's is left as it is.
 

@@ -1,14 +1,14 @@
-"""The file that holds the owner's key-encryption key, in the clear or under a pass-phrase.
+"""The file that holds the owner's key-encryption key (spec/keys.md, "Content keys at rest").
 
     # strongroom key-encryption key, created 2026-11-24T03:00:00Z
     strongroom-key-encryption-secret.q3Zx...
 
     data = to_bytes(key, passphrase=None, created_at=now)
-    key = from_bytes(data, passphrase=None)
+    key = from_bytes(data, passphrase=ask)
 
 Under a pass-phrase the last line is ``strongroom-encrypted-key.key-encryption.AQz8...``.
-The form is that of every other key file (spec/keys.md, "Key file") without a public
-line: the key is symmetric and belongs to no other party. It never leaves the owner.
+The form is that of every other key file without a public line: the key is symmetric,
+belongs to no other party and never leaves the owner.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ _LABEL: Final = b"key-file/key-encryption"
 _CHECKSUM_BYTES: Final = 4
 _FILE: Final = re.compile(
     rb"# strongroom key-encryption key, created ([0-9TZ:-]+)\n"
-    rb"(" + re.escape(_CLEAR).encode() + rb"|" + re.escape(_ENCRYPTED).encode() + rb")"
-    rb"\.([a-zA-Z0-9_-]+)\n"
+    rb"(strongroom-[a-z-]+(?:\.key-encryption)?)\.([a-zA-Z0-9_-]+)\n"
 )
 
 
@@ -40,12 +39,12 @@ def to_bytes(key: bytes, *, passphrase: str | None, created_at: datetime) -> byt
 
     Raises:
         FormatError: the instant has no time zone.
+        UsageError: the pass-phrase is empty or no valid Unicode.
     """
-    secret = key + _checksum(key)
-    if passphrase is None:
-        line = f"{_CLEAR}.{to_base64url(secret)}"
-    else:
-        line = f"{_ENCRYPTED}.{to_base64url(passphrases.wrap(secret, passphrase, label=_LABEL))}"
+    line = f"{_CLEAR}.{to_base64url(key + _checksum(key))}"
+    if passphrase is not None:
+        blob = passphrases.wrap(line.encode("ascii"), passphrase, label=_LABEL)
+        line = f"{_ENCRYPTED}.{to_base64url(blob)}"
     return f"# strongroom key-encryption key, created {to_instant(created_at)}\n{line}\n".encode("ascii")
 
 
@@ -61,11 +60,14 @@ def from_bytes(data: bytes, *, passphrase: Callable[[], str]) -> bytes:
         raise FormatError("not the file of a key-encryption key")
     created_at, prefix, encoded = (part.decode("ascii") for part in match.groups())
     from_instant(created_at)
-    secret = from_base64url(encoded)
     if prefix == _ENCRYPTED:
-        secret = passphrases.unwrap(secret, passphrase(), label=_LABEL)
-    key = secret[:KEY_BYTES]
-    if len(secret) != KEY_BYTES + _CHECKSUM_BYTES or secret[KEY_BYTES:] != _checksum(key):
+        secret = passphrases.unwrap(from_base64url(encoded), passphrase(), label=_LABEL)
+        prefix, _, encoded = secret.decode("latin-1").partition(".")
+    if prefix != _CLEAR:
+        raise FormatError("a file holds no key-encryption key", code="wrong-kind")
+    raw = from_base64url(encoded)
+    key = raw[:KEY_BYTES]
+    if len(raw) != KEY_BYTES + _CHECKSUM_BYTES or raw[KEY_BYTES:] != _checksum(key):
         raise FormatError("the text of a key-encryption key fails its checksum", code="key-checksum")
     return key
 

@@ -325,13 +325,13 @@ class Keystore:
         return self.passphrase()
 
     def _verify_passphrase(self) -> None:
-        for name in files.names_in(self._folder, _SUFFIX):
-            path = self._folder / f"{name}{_SUFFIX}"
+        for path in sorted(self._folder.rglob(f"*{_SUFFIX}")):
             data = files.read_private(path)
-            if name == _KEK:
+            if path.stem == _KEK:
                 kek_file.from_bytes(data, passphrase=self.passphrase)
             else:
                 key_file.KeyFile.from_bytes(data).unlock(self.passphrase)
+            # One is enough: this rule kept all of them under one pass-phrase.
             return
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -136,7 +136,7 @@ class Marks:
             verdict = evaluate(chain, request, state.facts(facts, request.name), now)
             if isinstance(verdict, Denied):
                 return state, verdict
-            reservation, added = _charges(verdict, request, 0 if _rates(chain) else block)
+            reservation, added = _charges(verdict, request, 0 if _rate_windows(chain) else block)
             return _after(state, chain, request, added, now), reservation
 
         return self.update(chain.owner, change)
@@ -188,8 +188,13 @@ def _charges(verdict: Allowed, request: Request, block: int) -> tuple[Reservatio
     return Reservation(allowed=verdict, predictions=total, charged=in_blocks), added
 
 
-def _rates(chain: LicenseChain) -> set[str]:
-    return {document.id for document, term in chain.terms() if isinstance(term, Rate)}
+def _rate_windows(chain: LicenseChain) -> dict[str, timedelta]:
+    windows: dict[str, timedelta] = {}
+    for document, term in chain.terms():
+        if isinstance(term, Rate):
+            window = timedelta(seconds=term.seconds)
+            windows[document.id] = max(window, windows.get(document.id, window))
+    return windows
 
 
 def _after(
@@ -205,8 +210,8 @@ def _after(
     used = charge(after.used, added)
     after = replace(after, used={key: count for key, count in used.items() if count})
     if request.predictions:
-        for document in sorted(_rates(chain)):
-            after = after.with_recent(document, latest_of(now, clock), request.predictions)
+        for document, window in _rate_windows(chain).items():
+            after = after.with_recent(document, latest_of(now, clock), request.predictions, window=window)
     return after
 
 

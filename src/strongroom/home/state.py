@@ -33,7 +33,7 @@ from strongroom.license.period import CounterKey
 from strongroom.license.request import Facts, Recent
 
 TYP: Final = "strongroom-state+jws"
-_WINDOW: Final = timedelta(seconds=MAX_RATE_SECONDS)
+_LONGEST_WINDOW: Final = timedelta(seconds=MAX_RATE_SECONDS)
 _SECOND: Final = timedelta(seconds=1)
 
 
@@ -71,17 +71,17 @@ class State:
             version_mark=self.versions.get(name),
         )
 
-    def with_recent(self, document: str, now: datetime, predictions: int) -> State:
+    def with_recent(self, document: str, now: datetime, predictions: int, *, window: timedelta) -> State:
         """Return the state after so many more predictions under a document that has a rate.
 
-        Entries are kept for the longest window of a rate, and by whole seconds, rounded
-        up: a prediction leaves its window up to a second late and never early.
+        Entries are kept for ``window``, the longest of the document's rates, and by whole
+        seconds, rounded up: a prediction leaves a window up to a second late, never early.
         """
         at = now.replace(microsecond=0) + (_SECOND if now.microsecond else timedelta())
         counts = {each.at: each.predictions for each in self.recent.get(document, ())}
         counts[at] = counts.get(at, 0) + predictions
         kept = tuple(
-            Recent(moment, count) for moment, count in sorted(counts.items()) if moment > now - _WINDOW
+            Recent(moment, count) for moment, count in sorted(counts.items()) if moment > now - window
         )
         return replace(self, recent={**self.recent, document: kept})
 
@@ -90,7 +90,7 @@ class State:
         recent = {
             document: kept
             for document, entries in self.recent.items()
-            if (kept := tuple(each for each in entries if each.at > now - _WINDOW))
+            if (kept := tuple(each for each in entries if each.at > now - _LONGEST_WINDOW))
         }
         used = {key: count for key, count in prune(self.used, now).items() if count}
         return replace(self, used=used, recent=recent)

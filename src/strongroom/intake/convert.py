@@ -48,6 +48,12 @@ def to_onnx(model: Any, rows: Rows | None, *, name: str) -> Converted:
         UnsupportedError: ``not-convertible``.
     """
     verify_fitted(model)
+    if not hasattr(model, "predict"):
+        raise UnsupportedError(
+            f"a {type(model).__name__} predicts nothing, so it has no graph to answer with",
+            code="not-convertible",
+            hint="seal it without convert, or as a step of a pipeline that predicts",
+        )
     data = _convert(model, rows, name)
     graph = read_graph(data)
     classes = classes_of(model)
@@ -93,7 +99,7 @@ def _options(model: Any, graph: Graph, classes: list[str | int]) -> dict[str, Op
         options["label_output"] = first.name
     if classes and graph.probability_output and hasattr(model, "predict_proba"):
         options["probability_output"] = graph.probability_output
-    if first.shape == [-1, 1] and hasattr(model, "predict"):
+    if first.shape == [-1, 1]:
         # Regressors answer one column where scikit-learn answers one number a row.
         options["column_outputs"] = [first.name]
     return options

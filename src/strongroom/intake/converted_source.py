@@ -40,11 +40,9 @@ def from_estimator(model: Any, entry: str, rows: Rows | None, extras: Extras) ->
     """Make a source of a fitted estimator.
 
     Raises:
-        UsageError: ``not-fitted``, ``sample-needed``, ``sample-refused``, ``file-name``.
+        UsageError: ``not-fitted``, ``sample-needed``, ``sample-refused``.
         UnsupportedError: ``not-convertible``.
     """
-    if any(file.name == entry for file in extras.files):
-        raise UsageError(f"the folder has a file {entry!r} already", code="file-name")
     converted = to_onnx(model, rows, name=entry.removesuffix(_ONNX))
     loader = Loader(name="onnx", entry=entry, options=converted.options)
     reference = None

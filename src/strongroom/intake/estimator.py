@@ -166,7 +166,7 @@ def _dump(model: Any) -> bytes:
 
 
 def _trust(data: bytes) -> list[str]:
-    needed = skops_loader.untrusted_types(data)
+    needed = skops_loader.types_to_trust(data)
     beyond = refused(needed)
     if beyond:
         raise untrusted_types(beyond)
@@ -205,19 +205,23 @@ def _layouts(model: Any, rows: Rows) -> Iterator[tuple[list[Field], list[str], O
         yield [_matrix_field(matrix)], columns, {"order": "columns"}
     if not columns:
         return
+    exact = {name: datatype_of(column.values) for name, column in rows.columns.items()}
+    # Whole numbers with a gap come from a partner's CSV file as floating point.
+    widened = {name: "FP64" if "INT" in datatype else datatype for name, datatype in exact.items()}
+    for options in _table_options(rows):
+        for datatypes in (widened, exact):
+            fields = [Field(name=name, datatype=kind, shape=[-1]) for name, kind in datatypes.items()]
+            yield fields, columns, options
+
+
+def _table_options(rows: Rows) -> Iterator[Options]:
     options: Options = {"frame": "pandas"}
     categorical = [name for name, column in rows.columns.items() if column.is_categorical]
     if categorical:
         options["categorical"] = categorical
-    exact = {name: datatype_of(column.values) for name, column in rows.columns.items()}
-    # Whole numbers with a gap come from a partner's CSV file as floating point.
-    widened = {name: "FP64" if "INT" in datatype else datatype for name, datatype in exact.items()}
-    for datatypes in (widened, exact):
-        yield (
-            [Field(name=name, datatype=datatype, shape=[-1]) for name, datatype in datatypes.items()],
-            columns,
-            options,
-        )
+    yield options
+    # The model may have learned that None is missing, or that NaN is.
+    yield options | {"missing": "none"}
 
 
 def _matrix_field(matrix: Array) -> Field:

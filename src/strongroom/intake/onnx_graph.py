@@ -1,7 +1,6 @@
 """What an ONNX graph takes and gives, read with the ``onnx`` package and never run.
 
-    >>> read_graph(data).outputs
-    (Field(name='label', datatype='INT64', shape=[-1]), ...)
+    read_graph(data).outputs      # (Field(name='label', datatype='INT64', shape=[-1]), ...)
 
 A graph is data, with three exceptions that are refused here: an operator of a domain
 that onnxruntime does not bring itself (its code would have to come from a library),
@@ -89,7 +88,7 @@ def read_graph(data: bytes) -> Graph:
         outputs=tuple(_field(value, classes) for value in model.graph.output),
         locations=locations,
         classes=classes,
-        producer=f"{model.producer_name} {model.producer_version}".strip(),
+        producer=f"{_text(model.producer_name)} {_text(model.producer_version)}".strip(),
     )
     _verify_names(graph.inputs)
     _verify_names(graph.outputs)
@@ -118,11 +117,11 @@ def _verify_names(fields: tuple[Field, ...]) -> None:
 
 
 def _verify_domains(model: Any) -> None:
-    own = {function.domain for function in model.functions}
-    used = {opset.domain for opset in model.opset_import}
+    own = {_text(function.domain) for function in model.functions}
+    used = {_text(opset.domain) for opset in model.opset_import}
     for function in model.functions:
-        used |= {opset.domain for opset in function.opset_import}
-    used |= {node.domain for node in _nodes(model)}
+        used |= {_text(opset.domain) for opset in function.opset_import}
+    used |= {_text(node.domain) for node in _nodes(model)}
     unknown = sorted(used - DOMAINS - own)
     if unknown:
         raise UnsupportedError(
@@ -147,27 +146,28 @@ def _classes(model: Any) -> tuple[str | int, ...]:
     found: set[tuple[str | int, ...]] = set()
     for node in _nodes(model):
         for attribute in node.attribute:
-            if attribute.name.startswith("classlabels_") and (attribute.ints or attribute.strings):
+            if _text(attribute.name).startswith("classlabels_") and (attribute.ints or attribute.strings):
                 found.add(tuple(attribute.ints) or tuple(_text(label) for label in attribute.strings))
     return found.pop() if len(found) == 1 else ()
 
 
-def _text(label: bytes) -> str:
+def _text(raw: str | bytes) -> str:
+    # protobuf hands out a string that is no UTF-8 as bytes instead of refusing it.
     try:
-        return label.decode("utf-8")
+        return raw if isinstance(raw, str) else raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise FormatError("a class label of an ONNX graph is no UTF-8", code="onnx-malformed") from error
+        raise FormatError("a name in an ONNX graph is no UTF-8", code="onnx-malformed") from error
 
 
 def _field(value: Any, classes: tuple[str | int, ...]) -> Field:
-    kind = value.type.WhichOneof("value")
+    name, kind = _text(value.name), value.type.WhichOneof("value")
     if kind == "tensor_type":
         tensor = value.type.tensor_type
-        return Field(name=value.name, datatype=_datatype(value.name, tensor), shape=_shape(tensor))
+        return Field(name=name, datatype=_datatype(name, tensor), shape=_shape(tensor))
     if kind == "sequence_type" and _is_zipmap(value.type.sequence_type.elem_type) and classes:
-        return Field(name=value.name, datatype="FP32", shape=[-1, len(classes)])
+        return Field(name=name, datatype="FP32", shape=[-1, len(classes)])
     raise UnsupportedError(
-        f"{value.name!r} is no tensor", code="onnx-type", hint="export the model with tensors only"
+        f"{name!r} is no tensor", code="onnx-type", hint="export the model with tensors only"
     )
 
 

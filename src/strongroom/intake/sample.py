@@ -88,6 +88,9 @@ def read_sample(sample: Any) -> Rows:
 
 
 def _head(sample: Any) -> Any:
+    if hasattr(sample, "tocsr"):
+        # Not every sparse matrix can be cut.
+        return sample.tocsr()[:MAX_ROWS]
     if not hasattr(sample, "shape"):
         return sample[:MAX_ROWS] if isinstance(sample, list | tuple) else sample
     return (sample.iloc if hasattr(sample, "iloc") else sample)[:MAX_ROWS]

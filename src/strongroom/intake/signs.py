@@ -1,6 +1,6 @@
 r"""What the first bytes of a file give away: signs of formats that run code when they are loaded.
 
-    >>> code_in(b"\x80\x04\x95\x1f\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix")
+    >>> code_in(b"\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00]\x94(K\x01K\x02K\x03e.")
     'a pickle'
     >>> code_in(b"age,bmi\n61,27.4\n") is None
     True
@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import pickletools
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -63,10 +64,13 @@ def _opcodes(head: bytes, count: int) -> list[str] | None:
     """Return up to ``count`` opcodes; None if the bytes are no pickle up to there."""
     names: list[str] = []
     try:
-        for opcode, _, _ in pickletools.genops(head):
-            names.append(opcode.name)
-            if len(names) == count:
-                break
+        with warnings.catch_warnings():
+            # Text that is no pickle is full of escapes that Python warns of.
+            warnings.simplefilter("ignore")
+            for opcode, _, _ in pickletools.genops(head):
+                names.append(opcode.name)
+                if len(names) == count:
+                    break
     except (ValueError, OverflowError, AttributeError):
         return None
     return names

@@ -14,6 +14,7 @@ import bz2
 import gzip
 import io
 import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -32,6 +33,24 @@ _CLOSED: Final = {
     b"7z\xbc\xaf\x27\x1c": "7z",
     b"Rar!\x1a\x07": "rar",
 }
+
+
+# What the readers of Python raise for truncated, encrypted, exotic and hostile archives.
+_DAMAGE: Final = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class Unreadable(Exception):
@@ -58,10 +77,7 @@ def members(name: str, file: BinaryIO) -> Iterator[tuple[str, BinaryIO]]:
             yield from _tar_members(file)
         else:
             yield from _compressed(head, file)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
-        raise Unreadable("it is damaged") from error
-    except (EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
-        # What the readers of Python raise for truncated, encrypted and exotic archives.
+    except _DAMAGE as error:
         raise Unreadable("it is damaged, or made in a way that we cannot read") from error
 
 
@@ -116,7 +132,7 @@ def _zlib_file(file: BinaryIO) -> BinaryIO:
     decompressor = zlib.decompressobj()
     content = io.BytesIO()
     while content.tell() <= _MAX_EXPANDED_BYTES and (chunk := file.read(_CHUNK_BYTES)):
-        content.write(decompressor.decompress(chunk, _MAX_EXPANDED_BYTES))
+        content.write(decompressor.decompress(chunk, _MAX_EXPANDED_BYTES + 1))
         if decompressor.eof:
             break
     content.seek(0)

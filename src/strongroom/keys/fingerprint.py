@@ -1,8 +1,7 @@
 """The fingerprint of an enrollment: what two people compare over the telephone.
 
-    >>> fingerprint(token)
-    'XK4T-09RM-2H7Q-VB3N-E8WD'
-    >>> verify_fingerprint("xk4t 09rm 2h7q vb3n e8wd", token)
+    fingerprint(token)                                            # 'XK4T-09RM-2H7Q-VB3N-E8WD'
+    verify_fingerprint("xk4t 09rm 2h7q vb3n e8wd", token)         # raises if it is another
 
 100 bits. The enrollment is fixed before its fingerprint is read out, so a forger has to
 hit a given value: 2**100 work. A comparison of a few digits would do only with a

@@ -1,10 +1,7 @@
 """A key as one line of text that carries its kind (spec/keys.md, section "Key text").
 
-    >>> text = public_to_text(KeyKind.DEVICE, raw)
-    >>> text
-    'strongroom-device-public.AqL0s...'
-    >>> public_from_text(text, KeyKind.DEVICE) == raw
-    True
+    text = public_to_text(KeyKind.DEVICE, raw)          # 'strongroom-device-public.AqL0s...'
+    assert public_from_text(text, KeyKind.DEVICE) == raw
 
 The kind and the half stand in front, so that people can tell keys apart, and enter
 the checksum, so that no edit of the front turns one kind into another. A checksum

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
-from typing import Final
+from typing import Final, assert_never
 
 from strongroom._encoding import canonical_json, to_instant
 from strongroom.license.chain import ChainDocument, LicenseChain
@@ -122,7 +122,8 @@ def describe_term(term: Term, zone: tzinfo = UTC) -> Line:
         case Expires():
             return "Ends", f"On {_when(term.at, zone)}. That instant is no longer covered."
         case Packages():
-            return "Packages", f"{'; or '.join(map(_package, term.packages))}."
+            listed = "; or ".join(map(_package, term.packages))
+            return "Packages", f"{listed[0].upper()}{listed[1:]}."
         case Rights():
             return (
                 "Rights",
@@ -146,7 +147,8 @@ def _limit(term: Term) -> Line:
         case Counted():
             return term.counter.capitalize(), f"At most {term.limit:,} {_PERIODS[term.per]}."
         case Rate():
-            return "Rate", f"At most {term.limit:,} predictions in any {_count(term.seconds, 'second')}."
+            window = "second" if term.seconds == 1 else f"{term.seconds:,} seconds"
+            return "Rate", f"At most {_count(term.limit, 'prediction')} in any {window}."
         case Runtimes():
             return "Runtimes", f"At most {_count(term.limit, 'runtime')} at the same time."
         case Grace():
@@ -181,17 +183,19 @@ def _output(term: Output) -> str:
             return f"Only the {_count(term.k or 0, 'best class', 'best classes')} of each answer."
         case OutputKind.LABEL:
             return "Only the label of each answer, no numbers and no explanations."
+        case _ as other:
+            assert_never(other)
 
 
 def _package(choice: PackageChoice) -> str:
     if choice.digest is not None:
-        return f"The package with digest {choice.digest}"
+        return f"the package with digest {choice.digest}"
     bounds = ""
     if choice.at_least is not None:
         bounds += f", from version {choice.at_least}"
     if choice.below is not None:
         bounds += f", below version {choice.below}"
-    return f"Model {choice.name}{bounds or ', every version'}"
+    return f"model {choice.name}{bounds or ', every version'}"
 
 
 def _when(moment: datetime, zone: tzinfo) -> str:

@@ -19,7 +19,7 @@ from strongroom.errors import FormatError, UsageError
 from strongroom.license.fields import whole_seconds
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_DURATION: Final = re.compile(r"([1-9][0-9]{0,6})([hdwy])")
+_DURATION: Final = re.compile(r"([1-9][0-9]{0,5})([hdwy])")
 _UNITS: Final = {
     "h": timedelta(hours=1),
     "d": timedelta(days=1),

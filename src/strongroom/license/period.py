@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, assert_never
 
 from strongroom._encoding import to_instant
 from strongroom.errors import FormatError
@@ -49,6 +49,8 @@ class Period(StrEnum):
                 return start.replace(year=start.year + 1, month=1, day=1, hour=0)
             case Period.TOTAL:
                 return None
+            case _ as other:
+                assert_never(other)
 
 
 _KEY_CHARS: Final[Mapping[Period, int]] = {

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, assert_never
 
 from strongroom.errors import UsageError
 from strongroom.license.fields import Fields, verify_count
@@ -163,6 +163,8 @@ class Request:
                 return self.tokens
             case CounterName.EXPLANATIONS:
                 return self.explanations
+            case _ as other:
+                assert_never(other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ term in a sub-license makes an exception smaller and can never make one
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, assert_never
 
 from strongroom._encoding import to_instant
 from strongroom.license.chain import LicenseChain
@@ -50,6 +50,8 @@ def find_standing(chain: LicenseChain, request: Request, facts: Facts, now: date
         case AuthorityKind.PASSPHRASE:
             denied = _check_offline(chain, authority, now) or _check_passphrase(chain, request)
             return denied or Standing.NORMAL
+        case _ as other:
+            assert_never(other)
 
 
 def _is_for(authority: Authority, chain: LicenseChain, request: Request) -> bool:
@@ -162,3 +164,5 @@ def last_instant(chain: LicenseChain, facts: Facts, standing: Standing) -> datet
             return authority.not_after + grace_of(chain)
         case Standing.BREAK_GLASS:
             return authority.not_after + grace_of(chain) + break_glass_of(chain)
+        case _ as other:
+            assert_never(other)

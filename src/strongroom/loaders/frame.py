@@ -16,11 +16,13 @@ from strongroom.loaders.interface import extra_missing
 from strongroom.loaders.tensor import Array
 
 
-def build(columns: Mapping[str, Array], categorical: frozenset[str]) -> Any:
+def build(columns: Mapping[str, Array], categorical: frozenset[str], missing: float | None) -> Any:
     """Return a ``pandas.DataFrame`` with these columns, in this order.
 
-    A missing text becomes NaN, as ``pandas.read_csv`` gives it: scikit-learn tells NaN
-    and None apart, and models are fitted on what pandas reads.
+    Args:
+        columns: one array for each column.
+        categorical: the columns that are categories.
+        missing: what stands for a missing text, NaN or None: scikit-learn tells them apart.
 
     Raises:
         UnsupportedError: pandas is not installed (``extra-missing``).
@@ -30,15 +32,16 @@ def build(columns: Mapping[str, Array], categorical: frozenset[str]) -> Any:
     except ImportError as error:
         raise extra_missing("frames", "a model that was fitted on a table") from error
     built = {
-        name: pd.Series(_with_nan(values), dtype=values.dtype, copy=False) for name, values in columns.items()
+        name: pd.Series(_filled(values, missing), dtype=values.dtype, copy=False)
+        for name, values in columns.items()
     }
     table = pd.DataFrame(built, copy=False)
     return table.astype({name: "category" for name in columns if name in categorical})
 
 
-def _with_nan(values: Array) -> Array:
-    if values.dtype != object:
+def _filled(values: Array, missing: float | None) -> Array:
+    if values.dtype != object or missing is None:
         return values
     filled = values.copy()
-    filled[np.array([value is None for value in values], bool)] = np.nan
+    filled[np.array([value is None for value in values], bool)] = missing
     return filled

@@ -123,14 +123,16 @@ class Loader(ABC):
     extra: ClassVar[str]
     """The extra of our distribution that brings the library."""
 
-    def load(self, files: Files, spec: LoaderSpec, schema: ModelSchema, *, threads: int = 1) -> LoadedModel:
+    def load(self, files: Files, spec: LoaderSpec, schema: ModelSchema, *, threads: int = 0) -> LoadedModel:
         """Load the model that the files hold.
 
         Args:
             files: the decrypted files; nothing else is read, nothing is written.
             spec: the loader's part of the signed contents.
             schema: the schema of the signed contents.
-            threads: how many threads one prediction may use; at least 1.
+            threads: how many threads one prediction may use; 0 for what the library takes by
+                itself. The number can change the last bit of an answer, so that whoever
+                compares answers must load both models with the same one.
 
         Raises:
             FormatError: the files hold no such model (``model-unreadable``), or lack the entry.
@@ -143,7 +145,7 @@ class Loader(ABC):
         if not schema.methods or not set(schema.methods) <= set(METHODS):
             raise FormatError("the schema names no method, or one that no model has", code="schema-methods")
         try:
-            return self._load(files, spec, schema, max(1, threads))
+            return self._load(files, spec, schema, threads)
         except Error:
             raise
         except ImportError as error:

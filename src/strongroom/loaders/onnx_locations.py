@@ -1,7 +1,6 @@
 """Which files an ONNX graph asks for, read from its bytes without parsing the model.
 
-    >>> external_locations(graph)
-    ('weights.bin',)
+    external_locations(graph)     # ('weights.bin',)
 
 onnxruntime would open such a file by its name, relative to the working directory,
 if nobody gave it the bytes. So the names are collected before it sees the graph:
@@ -64,7 +63,7 @@ def resolve(location: str, entry: str) -> str:
         FormatError: a location that leads out of the folder of the graph (``external-data``).
     """
     parts = [part for part in location.split("/") if part != "."]
-    if not location or "\\" in location or "\0" in location or not all(parts) or ".." in parts:
+    if not parts or not all(parts) or ".." in parts or "\\" in location or "\0" in location:
         raise FormatError(
             "the graph asks for a file outside of its own folder",
             code="external-data",

@@ -6,6 +6,8 @@ Options that the intake signs:
   in our own list as well (``skops_trust``).
 * ``frame``: ``pandas`` if the model must be given a table with named columns.
 * ``categorical``: the columns of that table that are categories.
+* ``missing``: ``none`` if a missing text of that table is None; otherwise it is NaN, as
+  pandas reads it from a file.
 * ``order``: ``columns`` if the numbers of a matrix lie column after column, as in a
   table; it changes the last bit of sums.
 
@@ -20,6 +22,7 @@ column of the schema. Each method answers under its own name: ``predict``,
 from __future__ import annotations
 
 import io
+import json
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -33,10 +36,11 @@ from strongroom._limits import LIMITS
 from strongroom.errors import Error, FormatError, UnsupportedError
 from strongroom.loaders import frame, skops_bounds, skops_threads
 from strongroom.loaders.interface import Files, LoadedModel, Loader, LoaderSpec, ModelSchema
-from strongroom.loaders.skops_trust import refused
+from strongroom.loaders.skops_trust import ALLOWED, refused
 from strongroom.loaders.tensor import Array
 
 INPUT: Final = "input"
+_SCHEMA: Final = "schema.json"
 
 
 class Skops(Loader):
@@ -58,6 +62,7 @@ class SkopsModel(LoadedModel):
         self._model = model
         self._framed = options.get("frame") == "pandas"
         self._order: Literal["F", "C"] = "F" if options.get("order") == "columns" else "C"
+        self._missing = None if options.get("missing") == "none" else np.nan
         self._categorical = frozenset(options.get("categorical", ()))
         names = [field.name for field in schema.inputs]
         if names != (list(schema.columns) if self._framed else [INPUT]):
@@ -69,7 +74,7 @@ class SkopsModel(LoadedModel):
     def _predict(self, inputs: dict[str, Array], method: str) -> dict[str, Array]:
         rows: Any
         if self._framed:
-            rows = frame.build(inputs, self._categorical)
+            rows = frame.build(inputs, self._categorical, self._missing)
         else:
             rows = np.asarray(inputs[INPUT], order=self._order)
         with warnings.catch_warnings(), skops_threads.threads_only():
@@ -103,17 +108,44 @@ def untrusted_types(data: bytes) -> list[str]:
     return found
 
 
+def types_to_trust(data: bytes) -> list[str]:
+    """Return what the owner must list for a skops file: more than one release of skops asks for.
+
+    skops trusts less from release to release, and a package must open with later ones: so
+    every type in the file that is on our own list is in the result, trusted by skops or not.
+
+    Raises:
+        FormatError: not a skops file.
+    """
+    untrusted = untrusted_types(data)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        waiting = [json.loads(archive.read(_SCHEMA))]
+    named = set()
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            named.add(f"{part.get('__module__')}.{part.get('__class__')}")
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+    return sorted({*untrusted, *(named & ALLOWED)})
+
+
 def load_estimator(data: bytes, trust: list[str]) -> Any:
     """Rebuild the estimator in a skops file from trusted types only, and check its trees.
 
     Raises:
-        UnsupportedError: ``untrusted-types``: the list asks for too much, or the file for more than the list.
+        UnsupportedError: ``untrusted-types``: the list asks for too much, or the file for more than the list;
+            ``library-version``: another release of scikit-learn made it.
         FormatError: not a skops file, or a tree that leads out of itself.
     """
     _verify_trust(trust)
     try:
         _verify_expansion(data)
-        model = skops.io.loads(data, trusted=trust)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            model = skops.io.loads(data, trusted=trust)
+        _verify_release(said)
         skops_bounds.verify_bounds(model)
     except Error:
         raise
@@ -132,6 +164,24 @@ def _verify_trust(trust: list[str]) -> None:
         raise UnsupportedError(
             f"the package asks to trust types that are not harmless: {', '.join(beyond)}",
             code="untrusted-types",
+        )
+
+
+def _verify_release(said: list[warnings.WarningMessage]) -> None:
+    """Refuse a model of another minor release of scikit-learn, which may answer in another way.
+
+    scikit-learn only warns; who asks for a patient's risk would never see the warning.
+    """
+    for warning in said:
+        made = getattr(warning.message, "original_sklearn_version", None)
+        here = getattr(warning.message, "current_sklearn_version", None)
+        if made is None or here is None or made.split(".")[:2] == here.split(".")[:2]:
+            continue
+        release = ".".join(made.split(".")[:2])
+        raise UnsupportedError(
+            f"the model was made with scikit-learn {made}, and {here} is installed here",
+            code="library-version",
+            hint=f'pip install "scikit-learn=={release}.*", or ask the owner to convert the model to ONNX',
         )
 
 

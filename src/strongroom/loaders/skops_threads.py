@@ -8,20 +8,33 @@ joblib is what scikit-learn spreads its work with.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from typing import Any
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
 
 from joblib import parallel_config
 
+_THREADS: Final = "OMP_NUM_THREADS"
 
-def threads_only() -> AbstractContextManager[Any]:
-    """Return a context in which scikit-learn starts no process.
 
-    Without it a ``ColumnTransformer`` with ``n_jobs`` starts processes and hands them
-    its rows as pickles; the worker may start no process. How many threads there are
-    is what the model asks for (``n_jobs``), and no more: a forest adds up its trees in the
-    order in which threads end, so other numbers would give answers that differ in
-    their last bit from the original's and from run to run.
+@contextmanager
+def threads_only() -> Iterator[None]:
+    """Enter a context in which scikit-learn starts no process.
+
+    Two of its habits would start one. A ``ColumnTransformer`` with ``n_jobs`` hands its
+    rows to other processes as pickles. And before OpenMP code runs, the program ``lscpu`` is
+    asked for the number of cores, unless a variable says how many threads to take.
+
+    How many threads there are is what the model asks for (``n_jobs``), and no more: a
+    forest adds up its trees in the order in which threads end, so other numbers would
+    give answers that differ in their last bit from the original's and from run to run.
     """
-    context: AbstractContextManager[Any] = parallel_config(backend="threading")
-    return context
+    is_chosen = _THREADS in os.environ
+    os.environ.setdefault(_THREADS, str(len(os.sched_getaffinity(0))))
+    try:
+        with parallel_config(backend="threading"):
+            yield
+    finally:
+        if not is_chosen:
+            del os.environ[_THREADS]

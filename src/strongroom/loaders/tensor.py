@@ -1,13 +1,11 @@
 """Tensors: the datatypes of the Open Inference Protocol as numpy arrays, and how input is fitted to a schema.
 
-    >>> datatype_of(np.zeros(3, dtype=np.float32))
-    'FP32'
-    >>> fit_tensor(Field("input", "FP32", [-1, 4]), np.zeros((2, 4))).dtype
-    dtype('float32')
+    datatype_of(np.zeros(3, dtype=np.float32))        # 'FP32'
+    fit_tensor(field, np.zeros((2, 4))).dtype         # float32, where the field is FP32 of [-1, 4]
 
 ``BYTES`` is text here: an object array of ``str``, in which None is a missing
-value. Fitting converts between numeric types where no meaning is lost (integer to
-floating point, a wide floating point type to a narrow one) and refuses the rest.
+value. Fitting converts between numeric types where no meaning is lost (whole numbers that
+fit, whole numbers to floating point, wide floating point to narrow) and refuses the rest.
 Messages name the tensor and its type, never a value.
 """
 
@@ -148,12 +146,20 @@ def _converted(field: Field, array: Array) -> Array:
         return _as_text(field, array)
     if array.dtype == target:
         return array
-    if TEXT in (field.datatype, datatype_of(array)) or not np.can_cast(array.dtype, target, "same_kind"):
+    is_whole = array.dtype.kind in "iu" and target.kind in "iu"
+    is_text = TEXT in (field.datatype, datatype_of(array))
+    if is_text or not (is_whole or np.can_cast(array.dtype, target, "same_kind")):
         raise UsageError(
             f"input {field.name!r} holds {array.dtype.name}, expected {field.datatype}",
             code="input-datatype",
         )
-    return array.astype(target)
+    with np.errstate(over="ignore"):
+        converted = array.astype(target)
+    if is_whole and not np.array_equal(converted, array):
+        raise UsageError(
+            f"input {field.name!r} holds a number that {field.datatype} cannot hold", code="input-datatype"
+        )
+    return converted
 
 
 def _as_text(field: Field, array: Array) -> Array:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import hmac
 import json
+import re
 from typing import Any
 
 import pytest
 from joserfc import jws as joserfc_jws
-from joserfc.jwk import ECKey, OctKey
+from joserfc.jwk import ECKey
 
 from strongroom._encoding import canonical_json, from_base64url, to_base64url
 from strongroom._limits import LIMITS
@@ -93,7 +95,7 @@ class TestAgreement:
 
 class TestVerify:
     def test_another_kind_is_refused(self) -> None:
-        with pytest.raises(FormatError, match=TYP) as caught:
+        with pytest.raises(FormatError, match=re.escape(TYP)) as caught:
             jws.verify(jws.sign("strongroom-other+jws", b"", SECRET), TYP, [SECRET.public])
         assert caught.value.code == "wrong-kind"
 
@@ -189,9 +191,7 @@ class TestForm:
 
     def test_a_symmetric_key_made_of_the_public_one_verifies_nothing(self) -> None:
         """The classic confusion: HS256 with the public key as secret."""
-        key = OctKey.import_key(SECRET.public.to_pem())
-        token = joserfc_jws.serialize_compact(
-            {"alg": "HS256", "kid": SECRET.public.key_id, "typ": TYP}, b"{}", key, algorithms=["HS256"]
-        )
+        signing_input = f"{to_base64url(header(alg='HS256'))}.{to_base64url(b'{}')}"
+        tag = hmac.digest(SECRET.public.to_pem(), signing_input.encode(), "sha256")
         with pytest.raises(FormatError):
-            jws.verify(token, TYP, [SECRET.public])
+            jws.verify(f"{signing_input}.{to_base64url(tag)}", TYP, [SECRET.public])

@@ -27,11 +27,9 @@ def raw(r: int, s: int) -> bytes:
 
 
 def refused(signature: bytes, message: bytes = b"message", *, der: bool = False) -> str:
+    verify = SECRET.public.verify_canonical_der if der else SECRET.public.verify
     with pytest.raises(VerificationError) as caught:
-        if der:
-            SECRET.public.verify_canonical_der(signature, message)
-        else:
-            SECRET.public.verify(signature, message)
+        verify(signature, message)
     return caught.value.code
 
 

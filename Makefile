@@ -1,0 +1,95 @@
+# Strongroom: everything a developer types. `make` alone prints the list.
+#
+# Everything is installed into .venv with the versions of constraints.txt; nothing
+# else on the machine is touched, except by `make setup` (root, system packages).
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SECONDS_OF_FUZZ ?= 60
+FUZZ_SECONDS ?= 600
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+.PHONY: help
+help: ## print this list
+	@echo "Strongroom: make TARGET"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
+
+.PHONY: setup
+setup: ## install the system packages that venv and the tests need (root, Debian)
+	@bash tools/setup-system.sh
+
+# The stamps live inside the environment: removing .venv starts afresh.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no working venv module: as root, make setup" >&2; exit 1; }
+
+$(VENV)/demo.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --quiet --quiet -c constraints.txt -e ".[demo]"
+	@touch $@
+
+$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --quiet --quiet -c constraints.txt -e ".[dev]"
+	@touch $@ $(VENV)/demo.stamp
+
+.PHONY: demo
+demo: $(VENV)/demo.stamp ## install into .venv and play hospital, clinic and competitor
+	$(BIN)/strongroom demo
+
+.PHONY: lint
+lint: $(VENV)/dev.stamp ## format check, ruff, mypy strict
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+.PHONY: fix
+fix: $(VENV)/dev.stamp ## format, and repair what ruff can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: test
+test: lint ## lint, types, all tests, coverage gates
+	$(BIN)/python tools/coverage_everywhere.py --on
+	rm -f .coverage .coverage.*
+	touch .coverage-under-way; trap 'rm -f .coverage-under-way' EXIT; $(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	bash tools/coverage-gates.sh $(BIN)/coverage
+
+.PHONY: attack
+attack: $(VENV)/dev.stamp ## only the attacks: one test for each claim
+	$(BIN)/pytest tests/attacks -v
+
+.PHONY: fuzz
+fuzz: $(VENV)/dev.stamp ## one minute of fuzzing, shared by all targets
+	$(BIN)/python tests/fuzz/run.py --total $(SECONDS_OF_FUZZ)
+
+.PHONY: soak
+soak: $(VENV)/dev.stamp ## long fuzzing and long property tests (FUZZ_SECONDS for each target)
+	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
+	HYPOTHESIS_PROFILE=soak $(BIN)/pytest tests/property
+
+.PHONY: bench
+bench: $(VENV)/dev.stamp ## measure on this machine; see benchmarks/README.md
+	$(BIN)/python -m benchmarks.run
+
+.PHONY: docs
+docs: $(VENV)/dev.stamp ## write docs/errors.md; check links, claims, commands and the README example
+	$(BIN)/python -m tools.errors_page
+	$(BIN)/pytest tests/test_docs.py
+
+.PHONY: newest
+newest: ## build the wheel, install it with the newest of everything elsewhere, run the demo there
+	@PYTHON=$(PYTHON) bash tools/try-newest.sh
+
+.PHONY: constraints
+constraints: ## renew constraints.txt from the newest versions that install together
+	@PYTHON=$(PYTHON) bash tools/renew-constraints.sh
+
+.PHONY: clean
+clean: ## remove .venv and everything that was built or measured
+	rm -rf $(VENV) build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis fuzz-corpus
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,85 @@
+"""``strongroom demo``: hospital, clinic and competitor, from end to end.
+
+``material`` trains a real model, ``stage`` runs command lines and shows them, ``story`` is the way that
+should work, ``refusals`` what must not, and ``report`` the table at the end. Every line that begins with
+``$`` is really run, as a process of its own, and can be typed again in the folder that --keep leaves.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from strongroom.cli._page import page
+from strongroom.cli._shared import SHARED, Shared
+from strongroom.errors import Error, UnsupportedError, UsageError
+
+
+def demo(
+    *,
+    keep: Annotated[
+        Path | None, Parameter(help="A new folder to play in, which stays (else a temporary one).")
+    ] = None,
+    shared: Shared = SHARED,
+) -> int:
+    """Play hospital, clinic and competitor from end to end, in about a minute.
+
+    Trains a model on the breast-cancer data of scikit-learn, seals it, grants it to a clinic, and predicts
+    there, bit for bit as plain onnxruntime does. Then it tries what must not work, and shows how each try is
+    refused. The exit code is 1 if anything went otherwise.
+
+    Examples:
+        $ strongroom demo
+        $ strongroom demo --keep playground
+
+    Raises:
+        UnsupportedError: the libraries of the extra `demo` are missing.
+        UsageError: the folder exists and is not empty.
+    """
+    from strongroom.cli.demo import refusals, report, story
+    from strongroom.cli.demo.stage import STOPPED, Stage
+
+    _verify_libraries()
+    with ExitStack() as stack:
+        folder = _folder(keep, stack)
+        stage = Stage(shared.terminal, folder)
+        try:
+            refusals.play(stage, story.play(stage))
+        except Error as error:
+            if error.code != STOPPED:
+                raise
+            # The line that stopped it is in the table.
+        held = report.show(shared.terminal, stage)
+        if keep is not None and not shared.json:
+            shared.terminal.note(f"Everything is in {folder}; the lines that begin with $ work there.")
+    return 0 if held else 1
+
+
+def _verify_libraries() -> None:
+    from strongroom.cli.doctor.library import EXTRAS, version_of
+
+    missing = sorted({name for names in EXTRAS.values() for name in names if version_of(name) is None})
+    if missing:
+        raise UnsupportedError(
+            f"the demo needs {', '.join(missing)}",
+            code="extra-missing",
+            hint="pip install 'strongroom[demo]'",
+        )
+
+
+def _folder(keep: Path | None, stack: ExitStack) -> Path:
+    if keep is None:
+        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="strongroom-demo-")))
+    if keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+        raise UsageError(
+            f"{keep} exists and is not an empty folder", code="folder-not-empty", hint="name a new one"
+        )
+    keep.mkdir(parents=True, exist_ok=True)
+    return keep.absolute()
+
+
+app = page(demo, "demo")

@@ -1,0 +1,234 @@
+"""``strongroom grant``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from strongroom.cli._page import page
+from strongroom.cli._shared import SHARED, Shared
+from strongroom.cli._terms import NO_TERMS, TermOptions
+from strongroom.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from strongroom.granting import Granted
+    from strongroom.home import Home
+
+
+def grant(
+    *partners_and_model: Annotated[
+        str,
+        Parameter(help="Partners, by name or .enrollment file, and then the model, NAME or NAME@VERSION."),
+    ],
+    output: Annotated[
+        Path | None, Parameter(alias="-o", help="Write only the license, for one partner, to this file or -.")
+    ] = None,
+    into: Annotated[Path, Parameter(help="Where the folders go (else here).")] = Path(),
+    agreement: Annotated[
+        Path | None, Parameter(help="The text that the partner accepts (else the one of the package).")
+    ] = None,
+    fingerprint: Annotated[
+        str | None, Parameter(help="What a new partner read out on the telephone (else compared here).")
+    ] = None,
+    with_passphrase: Annotated[
+        bool, Parameter(help="Make it open with a pass-phrase, for whoever knows it; nothing can be counted.")
+    ] = False,
+    license_passphrase_file: Annotated[
+        Path | None, Parameter(help="A file with that pass-phrase, or - (else asked).")
+    ] = None,
+    under: Annotated[
+        Path | None,
+        Parameter(help="A license that a partner narrowed for this site: add only the site's key."),
+    ] = None,
+    terms: TermOptions = NO_TERMS,
+    shared: Shared = SHARED,
+) -> None:
+    """Give partners a license to use a model.
+
+    Each partner gets a folder, ready to send: the license, the package, and a letter that says what to do.
+    With -o only the license is written. What is not said is filled in: a year, predictions, this version.
+
+    Examples:
+        $ strongroom grant north south west risk
+        $ strongroom grant clinic.enrollment risk -o clinic.license
+        $ strongroom grant clinic risk --expires 2027-06-30 --predictions 1000/month
+        $ strongroom grant clinic risk --agreement agreement.txt --answers rounded:2
+        $ strongroom grant site.enrollment risk --under site.license -o key.license
+
+    Raises:
+        UsageError: no partner or no model, or an option that cannot be read.
+        ObjectNotFound: no such partner or model.
+        VerificationError: a partner is not confirmed, or is suspended.
+        LicenseDenied: the terms leave nothing for a key file.
+        StorageUnavailable: a file cannot be read or written.
+    """
+    *partners, model = _split(partners_and_model)
+    if len(partners) > 1 and (output is not None or fingerprint is not None):
+        raise UsageError(
+            "--output and --fingerprint are for one partner",
+            code="one-partner",
+            hint="grant to each by itself",
+        )
+    if under is not None:
+        _release_for_site(shared, partners[0], model, under, fingerprint, output)
+        return
+    wish = _Wish(
+        shared,
+        model,
+        terms,
+        _text(shared, agreement),
+        _passphrase(shared, with_passphrase, license_passphrase_file),
+    )
+    home = shared.open_home()
+    names = [wish.meet(home, partner, fingerprint) for partner in partners]
+    _verify_targets(shared, names, output, into)
+    granted = [wish.grant(home, name) for name in names]
+    if output is not None:
+        _write_license(shared, granted[0], output)
+    else:
+        _write_folders(shared, home, granted, into, wish)
+
+
+def _verify_targets(shared: Shared, names: Sequence[str], output: Path | None, into: Path) -> None:
+    # Before anything is signed: a license that could not be written would still be in the ledger.
+    from strongroom.cli._file import STANDARD, agree_to_replace
+    from strongroom.cli._folder import verify_vacant
+
+    if output is None:
+        for name in names:
+            verify_vacant(shared, into / name)
+    elif output != STANDARD:
+        agree_to_replace(shared.terminal, output, replace=shared.yes)
+
+
+def _split(words: Sequence[str]) -> Sequence[str]:
+    if len(words) < 2:
+        raise UsageError(
+            "name one partner or more, and then the model",
+            code="usage",
+            hint="for example: strongroom grant clinic risk",
+        )
+    return words
+
+
+def _text(shared: Shared, agreement: Path | None) -> str | None:
+    from strongroom.cli._file import read_text
+
+    return None if agreement is None else read_text(shared.terminal, agreement)
+
+
+def _passphrase(shared: Shared, wanted: bool, file: Path | None) -> Callable[[], str] | None:
+    from strongroom.cli._secret import LICENSE, choose_passphrase
+
+    if not wanted and file is None:
+        return None
+    chosen = choose_passphrase(shared.terminal, LICENSE, file=file)
+    return lambda: chosen
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What every partner of this command line gets."""
+
+    shared: Shared
+    model: str
+    options: TermOptions
+    agreement: str | None
+    passphrase: Callable[[], str] | None
+
+    def meet(self, home: Home, partner: str, fingerprint: str | None) -> str:
+        """Return the partner's name, once it is approved."""
+        from strongroom.cli.partner import ensure_approved
+
+        return ensure_approved(self.shared, home, partner, fingerprint)
+
+    def grant(self, home: Home, partner: str) -> Granted:
+        """Sign the license."""
+        from strongroom import granting
+
+        runtimes = len(home.vault.partners.get(partner).runtimes)
+        return granting.grant(
+            home,
+            partner,
+            self.model,
+            terms=self.options.terms(self.model, runtimes=runtimes, now=self.shared.now),
+            agreement=self.agreement,
+            passphrase=self.passphrase,
+            now=self.shared.now,
+        )
+
+
+def _release_for_site(
+    shared: Shared, site: str, model: str, under: Path, fingerprint: str | None, output: Path | None
+) -> None:
+    """Add the key for one runtime of a site to a license that its organization narrowed."""
+    from strongroom import granting
+    from strongroom.cli._file import deliver, read_input
+    from strongroom.cli.partner import ensure_approved, find_enrollment
+
+    home = shared.open_home()
+    name = ensure_approved(shared, home, site, fingerprint)
+    enrollment = find_enrollment(shared, home, site, fingerprint)
+    data = read_input(shared.terminal, under)
+    file = granting.release_for_site(home, data, enrollment, model, now=shared.now)
+    deliver(shared, file, output=output, suggested=f"{name}-with-key.license", document={"partner": name})
+
+
+def _write_license(shared: Shared, granted: Granted, output: Path) -> None:
+    from strongroom.cli._file import deliver
+
+    deliver(
+        shared,
+        granted.file,
+        output=output,
+        suggested=f"{granted.partner}.license",
+        document=_document(granted),
+        replace=True,
+    )
+    if not shared.json:
+        _tell(shared, granted)
+
+
+def _write_folders(shared: Shared, home: Home, granted: Sequence[Granted], into: Path, wish: _Wish) -> None:
+    from strongroom.cli._folder import write_folder
+
+    rows, documents = [], []
+    for each in granted:
+        folder = write_folder(
+            shared, home, each, into / each.partner, needs_passphrase=wish.passphrase is not None
+        )
+        documents.append({**_document(each), "folder": str(folder)})
+        rows.append((each.partner, str(folder), each.license_id))
+    shared.terminal.table({"granted": documents}, ("partner", "folder", "license"), rows, empty="")
+    if not shared.json:
+        _tell(shared, granted[0])
+
+
+def _document(granted: Granted) -> dict[str, Any]:
+    from strongroom._encoding import to_instant
+
+    return {
+        "partner": granted.partner,
+        "license": granted.license_id,
+        "not_after": to_instant(granted.not_after),
+        "runtimes": list(granted.runtimes),
+    }
+
+
+def _tell(shared: Shared, granted: Granted) -> None:
+    from strongroom.cli._moment import shown
+    from strongroom.license.describe import describe_terms
+
+    for label, sentence in describe_terms(granted.chain.license.terms):
+        shared.terminal.note(f"{label}: {sentence}")
+    shared.terminal.note(
+        f"Once sent it cannot be called back: in the worst case it works until {shown(granted.not_after)}."
+    )
+
+
+app = page(grant, "grant", usage="strongroom grant PARTNER... MODEL [OPTIONS]")

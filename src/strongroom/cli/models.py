@@ -1,0 +1,104 @@
+"""``strongroom models``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from strongroom.cli._page import page
+from strongroom.cli._shared import SHARED, Shared
+from strongroom.errors import Error
+
+if TYPE_CHECKING:
+    from strongroom.home import Home
+    from strongroom.home.catalog import Candidate
+    from strongroom.home.licenses import StoredLicense
+
+
+def models(*, shared: Shared = SHARED) -> None:
+    """List the models that this home may use.
+
+    One line for each model and license: until when, how many predictions are left, whether it opens now.
+
+    Examples:
+        $ strongroom models
+        $ strongroom models --json
+
+    Raises:
+        ObjectNotFound: there is no home.
+        FormatError: a file is damaged.
+        VerificationError: the stored document of an owner does not verify.
+        StorageUnavailable: a folder cannot be read.
+    """
+    home = shared.open_home()
+    candidates = home.catalog.candidates()
+    found = [_try(shared, home, candidate) for candidate in candidates]
+    covered = {candidate.license.license_id for candidate in candidates}
+    found += [
+        _without_package(each) for each in home.catalog.licenses.all() if each.license_id not in covered
+    ]
+    rows = [
+        (
+            str(each["model"]),
+            str(each["license"]),
+            str(each["until"] or "-")[: len("2027-06-30")],
+            "-" if each["remaining"] is None else f"{each['remaining']:,}",
+            str(each["status"]),
+        )
+        for each in found
+    ]
+    columns = ("model", "license", "until", "left", "status")
+    shared.terminal.table(
+        {"models": found}, columns, rows, empty="There are no licenses here; accept one first."
+    )
+
+
+def _try(shared: Shared, home: Home, candidate: Candidate) -> dict[str, Any]:
+    from strongroom import opening
+    from strongroom._encoding import to_instant
+
+    name = f"{candidate.owner.label}/{candidate.package.name}@{candidate.package.version}"
+    reference = f"{candidate.owner.id}/{candidate.package.name}@{candidate.package.version}"
+    known = {
+        "model": name,
+        "reference": reference,
+        "owner": candidate.owner.id,
+        "license": candidate.license.license_id,
+        "path": str(candidate.package.path),
+    }
+    try:
+        opened = opening.open_model(home, reference, license_id=candidate.license.license_id, now=shared.now)
+    except Error as error:
+        # A list shows all models, also those that do not open, with the reason.
+        return {
+            **known,
+            "until": None,
+            "remaining": None,
+            "status": f"refused: {error.code}",
+            "reason": str(error),
+        }
+    until = opened.allowed.until
+    return {
+        **known,
+        "until": None if until is None else to_instant(until),
+        "remaining": min(opened.allowed.remaining.values(), default=None),
+        "status": "ready",
+        "reason": None,
+    }
+
+
+def _without_package(stored: StoredLicense) -> dict[str, Any]:
+    choices = " ".join(sorted({choice.to_text() for each in stored.choices for choice in each}))
+    return {
+        "model": choices,
+        "reference": None,
+        "owner": stored.owner_id,
+        "license": stored.license_id,
+        "path": None,
+        "until": None,
+        "remaining": None,
+        "status": "the package is missing",
+        "reason": "no .sealed file that the license covers is in this home",
+    }
+
+
+app = page(models, "models")

@@ -1,0 +1,192 @@
+"""A licensed model as an object: open it, ask it, close it.
+
+    with strongroom.open("risk") as model:
+        labels = model.predict(frame)                # a Series with the index of the frame
+        probabilities = model.predict_proba(frame)   # a DataFrame, a column for each class
+        model.info.remaining                         # predictions that the license still allows
+
+The weights are in a process of their own and never come here. One model may be asked
+from several threads, which take turns; after a fork, the child opens its own.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from strongroom.client import display
+from strongroom.client.info import ModelInfo, info_of
+from strongroom.client.inputs import to_inputs
+from strongroom.client.outputs import from_outputs
+from strongroom.client.process import RuntimeProcess, Secrets, Wish
+from strongroom.errors import FormatError
+from strongroom.license.request import Right
+from strongroom.package.contents import Schema
+from strongroom.worker.messages import Answer, Opened, Predict
+from strongroom.worker.tensor import from_array, to_array
+
+START_SECONDS: Final = 300.0
+"""How long loading may take, unless the caller says otherwise."""
+
+
+class Model:
+    """An open model. Made by ``open``."""
+
+    def __init__(self, runtime: RuntimeProcess, opened: Opened) -> None:
+        """Use ``open``."""
+        self._runtime = runtime
+        self._schema: Schema = opened.schema
+        self._info = info_of(opened)
+        self._finalizer = weakref.finalize(self, runtime.end)
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is known about the model; ``remaining`` is that of the last answer."""
+        return self._info
+
+    def predict(self, data: Any) -> Any:
+        """Return one answer for each row, of the kind that was passed.
+
+        Args:
+            data: a numpy array, a pandas or polars DataFrame, a pyarrow Table, a list of
+                rows, of dictionaries or of texts, or a dictionary of columns.
+
+        Returns:
+            An array for an array, a Series with the same index for a pandas DataFrame, a
+            Series for polars, an Array for pyarrow, a list for a list. If the model has
+            several outputs, a dictionary of them.
+
+        Raises:
+            UsageError: the data do not fit the model (codes ``input-...``).
+            LicenseDenied: the license does not allow it; nothing was counted.
+            UnsupportedError: the model has no such method (code ``method-missing``).
+            WorkerLost: the worker died, or the model is closed.
+        """
+        return self._ask("predict", data)
+
+    def predict_proba(self, data: Any) -> Any:
+        """Return the probability of each class for each row, of the kind that was passed.
+
+        Args:
+            data: as for ``predict``.
+
+        Returns:
+            An array of shape (rows, classes), or a table with one column for each class. A
+            ``TopK`` where the license lets only the best classes leave.
+
+        Raises:
+            UsageError: as ``predict``.
+            LicenseDenied: as ``predict``; also code ``output-policy`` if only labels may leave.
+            UnsupportedError: as ``predict``.
+            WorkerLost: as ``predict``.
+        """
+        return self._ask("predict_proba", data)
+
+    def decision_function(self, data: Any) -> Any:
+        """Return the decision values for each row, for models that have them.
+
+        Args:
+            data: as for ``predict``.
+
+        Raises:
+            Error: as ``predict_proba``.
+        """
+        return self._ask("decision_function", data)
+
+    def transform(self, data: Any) -> Any:
+        """Return the transformed rows, for models that transform.
+
+        Args:
+            data: as for ``predict``.
+
+        Raises:
+            Error: as ``predict_proba``.
+        """
+        return self._ask("transform", data)
+
+    def close(self) -> None:
+        """End the processes of the model. What was reserved and not used goes back to the budget."""
+        self._finalizer()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the model was closed."""
+        return not self._finalizer.alive
+
+    def _ask(self, method: str, data: Any) -> Any:
+        arrays, table = to_inputs(data, self._schema)
+        tensors = tuple(from_array(name, array) for name, array in arrays.items())
+        frame = self._runtime.ask(lambda number: Predict(id=number, method=method), tensors)
+        if not isinstance(frame.message, Answer):
+            raise FormatError("the model's runtime answers something else", code="unexpected-message")
+        self._info = replace(self._info, remaining=frame.message.remaining)
+        outputs = {tensor.name: to_array(tensor) for tensor in frame.tensors}
+        return from_outputs(table, outputs, self._schema)
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return display.as_text(self._info, closed=self.closed)
+
+    def _repr_html_(self) -> str:
+        return display.as_html(self._info, closed=self.closed)
+
+
+def open(
+    reference: str | os.PathLike[str],
+    *,
+    home: str | os.PathLike[str] | None = None,
+    right: Right = Right.PREDICT,
+    license: str | None = None,
+    purpose: str | None = None,
+    passphrase: str | None = None,
+    key_passphrase: str | None = None,
+    timeout_seconds: float = START_SECONDS,
+) -> Model:
+    """Open a licensed model in processes of its own.
+
+    Args:
+        reference: ``[owner/]name[@version]`` among the licenses of the home, or the path of a
+            package.
+        home: the directory of this party; by default ``STRONGROOM_HOME``, else the user's data
+            directory.
+        right: what the session is for; ``predict`` or ``evaluate``.
+        license: id of the license to use, where several fit.
+        purpose: what the answers are for, where the license asks.
+        passphrase: of the pass-phrase file, if the license came with one.
+        key_passphrase: of this home's own keys, if they are under one.
+        timeout_seconds: how long loading may take.
+
+    Raises:
+        ObjectNotFound: no such home, model or license.
+        LicenseDenied: a term of the license says no.
+        VerificationError: a signature, an owner or a version does not hold.
+        IntegrityError: the package is not what its owner signed.
+        FormatError: a file breaks its specification.
+        NoMatchingKey: no key or pass-phrase opens it.
+        UnsupportedError: the package needs something that is not installed.
+        WorkerLost: the processes did not start, or not in time.
+    """
+    runtime = RuntimeProcess.start(Secrets(passphrase=passphrase, key_passphrase=key_passphrase))
+    wish = Wish(
+        reference=os.fspath(reference),
+        right=right,
+        home=None if home is None else str(Path(home).absolute()),
+        license=license,
+        purpose=purpose,
+    )
+    opened = runtime.open(wish, timeout_seconds=timeout_seconds)
+    return Model(runtime, opened)

@@ -1,0 +1,196 @@
+"""One session's meter: every prediction is allowed and charged before its answer leaves.
+
+    meter = Meter(home.marks, chain, request, facts)
+    meter.check(now)                          # raises the marks; charges nothing
+    charge = meter.charge(rows, now)          # LicenseDenied: nothing was counted
+    ...                                       # compute
+    meter.refund(charge)                      # only if no answer left
+    meter.close()                             # the unused rest of the block goes back
+
+Counts stand on the disk, charged in blocks before they are used: a process that is
+killed loses the rest of its block and gains nothing. A block is at most a hundredth of
+what is left and at most 1000, so that a small budget is exact to the row whatever
+happens. Time and terms are decided anew for each request.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol, TypeVar
+
+from strongroom.home.marks import Reservation
+from strongroom.license.chain import LicenseChain
+from strongroom.license.evaluate import evaluate
+from strongroom.license.marks import raise_clock
+from strongroom.license.period import CounterKey, CounterName
+from strongroom.license.request import Facts, Request
+from strongroom.license.verdict import Allowed, Denied, OutputPolicy, raise_denied
+
+_MAX_BLOCK: Final = 1000
+_BLOCK_SHARE: Final = 100
+_UNCOUNTED_BLOCK: Final = 1 << 50
+_MARK_INTERVAL: Final = timedelta(seconds=60)
+"""How old the clock mark on the disk may get: half of what a clock may go back."""
+_COUNTERS: Final = frozenset({CounterName.PREDICTIONS, CounterName.GRACE_PREDICTIONS})
+
+T = TypeVar("T", Allowed, Reservation)
+
+
+class Ledger(Protocol):
+    """Where counts and marks are kept; ``home.marks.Marks`` is one."""
+
+    def reserve(
+        self, chain: LicenseChain, request: Request, facts: Facts, now: datetime, *, block: int = 0
+    ) -> Reservation | Denied:
+        """Decide about a request; if it is allowed, charge it and raise the marks."""
+
+    def give_back(self, owner_id: str, reservation: Reservation, unused: int) -> None:
+        """Give the unused rest of a reservation back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A request that is allowed and paid for."""
+
+    predictions: int
+    output: OutputPolicy
+    remaining: int | None
+    """Predictions left after it; None: they are not counted."""
+    reservation: Reservation
+
+
+class Meter:
+    """Decides and counts for one session. Not for use by several threads at a time."""
+
+    def __init__(self, ledger: Ledger, chain: LicenseChain, request: Request, facts: Facts) -> None:
+        """Begin with nothing reserved.
+
+        ``request`` says who asks for what; its amounts are replaced for each request.
+        """
+        self._ledger = ledger
+        self._chain = chain
+        self._request = dataclasses.replace(request, predictions=0)
+        self._facts = facts
+        self._reservation: Reservation | None = None
+        self._unused = 0
+        self._remaining: int | None = None
+        self._marked_at: datetime | None = None
+
+    def check(self, now: datetime) -> Allowed:
+        """Decide whether the session may begin or go on, and raise the clock and version marks.
+
+        Raises:
+            LicenseDenied: a term says no.
+            IntegrityError: the counts on the disk were changed by somebody else.
+            StorageUnavailable: they cannot be read or written.
+        """
+        allowed = _or_raise(self._ledger.reserve(self._chain, self._request, self._facts, now)).allowed
+        self._marked_at = now
+        left = _least(allowed)
+        self._remaining = None if left is None else left + self._unused
+        return allowed
+
+    def charge(self, predictions: int, now: datetime) -> Charge:
+        """Allow and charge one request.
+
+        Raises:
+            LicenseDenied: a term says no; nothing was counted.
+            IntegrityError: the counts on the disk were changed by somebody else.
+            StorageUnavailable: they cannot be read or written.
+        """
+        if self._marked_at is None:
+            self.check(now)
+        reservation = self._current(now)
+        if reservation is None or self._unused < predictions:
+            return self._charge_ledger(predictions, now)
+        if now - (self._marked_at or now) >= _MARK_INTERVAL:
+            self.check(now)
+        self._unused -= predictions
+        if self._remaining is not None:
+            self._remaining -= predictions
+        return Charge(predictions, reservation.allowed.output, self._remaining, reservation)
+
+    def refund(self, charge: Charge) -> None:
+        """Take a charge back: no answer left.
+
+        Raises:
+            IntegrityError: the counts on the disk were changed by somebody else.
+            StorageUnavailable: they cannot be written.
+        """
+        if charge.reservation is not self._reservation:
+            self._ledger.give_back(self._chain.owner, charge.reservation, charge.predictions)
+            return
+        self._unused += charge.predictions
+        if self._remaining is not None:
+            self._remaining += charge.predictions
+
+    def close(self) -> None:
+        """Give back what is reserved and not used. Closing twice is harmless.
+
+        Raises:
+            IntegrityError: the counts on the disk were changed by somebody else.
+            StorageUnavailable: they cannot be written.
+        """
+        reservation, unused = self._reservation, self._unused
+        self._reservation, self._unused = None, 0
+        if reservation is not None and unused and reservation.charged:
+            self._ledger.give_back(self._chain.owner, reservation, unused)
+
+    @property
+    def remaining(self) -> int | None:
+        """Predictions that are left; None: they are not counted."""
+        return self._remaining
+
+    def _current(self, now: datetime) -> Reservation | None:
+        """Return the block in hand, if the license still allows the session and its period lasts."""
+        verdict = _or_raise(evaluate(self._chain, self._request, self._facts, now))
+        mark = raise_clock(self._facts.clock_mark, now)
+        self._facts = dataclasses.replace(self._facts, clock_mark=mark)
+        if self._reservation is not None and _counted(verdict).keys() != self._reservation.charged.keys():
+            # A new hour, day or month: what is left of the old one does not pass over.
+            self.close()
+        return self._reservation
+
+    def _charge_ledger(self, predictions: int, now: datetime) -> Charge:
+        carried = self._unused
+        verdict = self._reserve(predictions - carried, now)
+        if isinstance(verdict, Denied) and carried:
+            # What is in hand counts as used on the disk. Put back, the refusal names the
+            # true numbers, and somebody else can use it.
+            self.close()
+            carried = 0
+            verdict = self._reserve(predictions, now)
+        reserved = _or_raise(verdict)
+        self._unused = reserved.predictions + carried - predictions
+        self._remaining = _least(reserved.allowed)
+        self._marked_at = now
+        charged = {key: amount + carried for key, amount in reserved.charged.items()}
+        self._reservation = dataclasses.replace(reserved, charged=charged)
+        return Charge(predictions, reserved.allowed.output, self._remaining, self._reservation)
+
+    def _reserve(self, missing: int, now: datetime) -> Reservation | Denied:
+        request = dataclasses.replace(self._request, predictions=missing)
+        block = max(missing, _block(self._remaining))
+        return self._ledger.reserve(self._chain, request, self._facts, now, block=block)
+
+
+def _block(remaining: int | None) -> int:
+    if remaining is None:
+        return _UNCOUNTED_BLOCK
+    return max(1, min(_MAX_BLOCK, remaining // _BLOCK_SHARE))
+
+
+def _counted(allowed: Allowed) -> dict[CounterKey, int]:
+    return {key: left for key, left in allowed.remaining.items() if key.counter in _COUNTERS}
+
+
+def _least(allowed: Allowed) -> int | None:
+    return min(_counted(allowed).values(), default=None)
+
+
+def _or_raise(verdict: T | Denied) -> T:
+    if isinstance(verdict, Denied):
+        raise_denied(verdict)
+    return verdict

@@ -1,0 +1,133 @@
+"""The supervisor's loop: one client, one model, one request after another.
+
+    Supervisor(client, worker, meter, schema, right=Right.PREDICT, clock=utc_now).serve()
+
+For each prediction: check it, ask the license and charge its rows, have the worker
+compute, cut the answer down to what may leave, answer. A request that fails on the way
+is not counted. Bytes of the client that are no message get an error and the loop goes
+on; it ends when the client closes, or when its process is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from strongroom.errors import Error, FormatError, LicenseDenied
+from strongroom.license.codes import Code
+from strongroom.license.request import Right
+from strongroom.license.verdict import OutputPolicy
+from strongroom.metering.meter import Meter
+from strongroom.package.contents import Schema
+from strongroom.runtime.watch import ClientLost
+from strongroom.runtime.worker_process import WorkerProcess
+from strongroom.worker.channel import Channel
+from strongroom.worker.frames import Frame, Tensor
+from strongroom.worker.inputs import count_rows, verify_request
+from strongroom.worker.messages import Answer, Chunk, Export, Exported, Failure, File, Predict
+from strongroom.worker.output import restrict, verify_method
+from strongroom.worker.tensor import from_array, to_array
+
+_EVERYTHING = OutputPolicy()
+
+
+class Supervisor:
+    """Serves one client of one open model."""
+
+    def __init__(
+        self,
+        client: Channel,
+        worker: WorkerProcess,
+        meter: Meter,
+        schema: Schema,
+        *,
+        right: Right,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Use what is open; whoever made it closes it."""
+        self._client = client
+        self._worker = worker
+        self._meter = meter
+        self._schema = schema
+        self._right = right
+        self._clock = clock
+
+    def serve(self) -> None:
+        """Answer until the client closes.
+
+        Raises:
+            ClientLost: the client's process is gone.
+        """
+        while self._serve_one():
+            pass
+
+    def _serve_one(self) -> bool:
+        """Answer one message; False at the end."""
+        number: int | None = None
+        try:
+            frame = self._client.receive()
+            if frame is None:
+                return False
+            number = getattr(frame.message, "id", None)
+            self._answer(frame)
+        except ClientLost:
+            raise
+        except Error as error:
+            self._client.send(Frame(Failure.of(error, id=number)))
+            # The bytes of a frame beyond the limits are still in the stream.
+            return error.code != "frame-too-large"
+        return True
+
+    def _answer(self, frame: Frame) -> None:
+        match frame.message:
+            case Predict(id=number, method=method):
+                self._predict(number, method, frame.tensors)
+            case Export(id=number):
+                self._export(number)
+            case _:
+                raise FormatError("a client does not send this message here", code="unexpected-message")
+
+    def _predict(self, number: int, method: str, tensors: tuple[Tensor, ...]) -> None:
+        if self._right is Right.EXPORT:
+            raise _opened_for(self._right)
+        verify_request(self._schema, method, tensors)
+        charge = self._meter.charge(count_rows(self._schema, tensors), self._clock())
+        try:
+            verify_method(charge.output, self._schema, method)
+            answer = self._worker.ask(Frame(Predict(id=number, method=method), tensors))
+            if answer.message != Answer(id=number):
+                raise FormatError("the sealed worker answers something else", code="unexpected-message")
+            outputs = self._shaped(answer.tensors, charge.output, method)
+        except Error:
+            # No answer leaves, so nothing was used.
+            self._meter.refund(charge)
+            raise
+        self._client.send(Frame(Answer(id=number, remaining=charge.remaining), outputs))
+
+    def _shaped(self, outputs: tuple[Tensor, ...], policy: OutputPolicy, method: str) -> tuple[Tensor, ...]:
+        if policy == _EVERYTHING:
+            return outputs
+        arrays = {tensor.name: to_array(tensor) for tensor in outputs}
+        return tuple(
+            from_array(name, array) for name, array in restrict(arrays, policy, self._schema, method).items()
+        )
+
+    def _export(self, number: int) -> None:
+        if self._right is not Right.EXPORT:
+            raise _opened_for(self._right)
+        self._meter.check(self._clock())
+        frame = self._worker.ask(Frame(Export(id=number)))
+        while isinstance(frame.message, File | Chunk):
+            self._client.send(frame)
+            frame = self._worker.next()
+        if frame.message != Exported(id=number):
+            raise FormatError("the sealed worker answers something else", code="unexpected-message")
+        self._client.send(frame)
+
+
+def _opened_for(right: Right) -> LicenseDenied:
+    return LicenseDenied(
+        f"this session was opened with the right '{right}'",
+        code=Code.RIGHT_NOT_GRANTED.value,
+        hint="open the model again with the right that is needed",
+    )

@@ -1,0 +1,187 @@
+"""Messages: everything that client, supervisor and worker say to one another (spec/worker-protocol.md).
+
+    Predict(id=7, method="predict_proba")        client -> supervisor -> worker
+    Answer(id=7, remaining=993)                   worker -> supervisor -> client
+    Failure.of(error, id=7).to_error()            an error of our tree, on the other side
+
+Frozen, tagged and append-only; an unknown kind or member is refused. No message asks
+for weights or keys: with the right ``export`` files stream out through ``Chunk``, and
+nothing else carries bytes of a package. Tensors travel beside a message, not in it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+
+from strongroom import errors
+from strongroom.errors import Error, FormatError
+from strongroom.package.contents import FileEntry, Schema
+
+_MAX_TEXT_CHARS: Final = 2000
+_ERROR_KINDS: Final[dict[str, type[Error]]] = {
+    kind.__name__: kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, Error)
+}
+
+Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 53) - 1)]
+
+
+class _Message(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    tag_field="kind",
+):
+    """What all messages share: a tag, no unknown members, no default written out."""
+
+
+class Pipes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Inherited descriptors of pipes, each with one pass-phrase that nobody has read yet."""
+
+    passphrase: Number | None = None
+    """Of a pass-phrase file, for the worker."""
+    supervisor_key: Number | None = None
+    """Of the home's keys, for the supervisor, which signs with the device key."""
+    worker_key: Number | None = None
+    """The same again, for the worker, which opens the sealing key."""
+
+
+class Open(_Message, frozen=True, kw_only=True, tag="open"):
+    """Client: open a model. The first message, and only once."""
+
+    home: str | None = None
+    """Directory of the home; None for the default one."""
+    reference: str
+    """``[owner/]name[@version]`` or a path."""
+    right: str
+    """What the session is for: ``predict``, ``evaluate`` or ``export``."""
+    license: str | None = None
+    """Which license to use, where several fit."""
+    purpose: str | None = None
+    """What the answers are for, where the license asks."""
+    pipes: Pipes
+
+
+class Opened(_Message, frozen=True, kw_only=True, tag="opened"):
+    """Supervisor: the model is loaded and the license allows its use."""
+
+    name: str
+    version: str
+    owner: str
+    owner_name: str
+    package: str
+    license: str
+    level: str
+    schema: Schema
+    expires: str | None = None
+    remaining: Number | None = None
+
+
+class Load(_Message, frozen=True, kw_only=True, tag="load"):
+    """Supervisor: open this package and load it. The first message, and only once.
+
+    The worker believes nothing of it: with the owner's chain it verifies again what
+    the supervisor has verified, then unwraps the key that the release carries.
+    """
+
+    right: str
+    owner: list[str]
+    """The owner's chain, as ``OwnerChain.to_json`` writes it."""
+    license: str
+    """Id of the narrowest document of the license chain."""
+    runtime: str
+    """Id of this runtime."""
+    package: str
+    """The package digest that the license was checked against."""
+    release: str
+    """The token of the offline file or pass-phrase file."""
+    package_fd: Number
+    sealing_key_fd: Number | None = None
+    pipes: Pipes
+
+
+class Ready(_Message, frozen=True, kw_only=True, tag="ready"):
+    """Worker: the model is loaded."""
+
+    schema: Schema
+
+
+class Predict(_Message, frozen=True, kw_only=True, tag="predict"):
+    """Client: run one method of the model on the tensors of this frame."""
+
+    id: Number
+    method: str
+
+
+class Answer(_Message, frozen=True, kw_only=True, tag="answer"):
+    """Worker, supervisor: the outputs are the tensors of this frame."""
+
+    id: Number
+    remaining: Number | None = None
+    """Predictions that the license still allows, if it counts them."""
+
+
+class Export(_Message, frozen=True, kw_only=True, tag="export"):
+    """Client: hand out the files of the package. Needs a session with the right ``export``."""
+
+    id: Number
+
+
+class File(_Message, frozen=True, kw_only=True, tag="file"):
+    """Worker, supervisor: the chunks that follow are this file."""
+
+    id: Number
+    file: FileEntry
+
+
+class Chunk(_Message, frozen=True, kw_only=True, tag="chunk"):
+    """Worker, supervisor: the next bytes of the file, as the one tensor of this frame."""
+
+    id: Number
+
+
+class Exported(_Message, frozen=True, kw_only=True, tag="exported"):
+    """Worker, supervisor: all files have been sent."""
+
+    id: Number
+
+
+class Failure(_Message, frozen=True, kw_only=True, tag="failure"):
+    """Worker, supervisor: the request was refused, or failed. The session goes on."""
+
+    id: Number | None = None
+    error: str
+    """A class of the error tree."""
+    code: str
+    message: str
+    hint: str | None = None
+
+    @classmethod
+    def of(cls, error: Error, *, id: int | None = None) -> Failure:
+        """Describe an error of our tree."""
+        return cls(
+            id=id,
+            error=type(error).__name__,
+            code=error.code,
+            message=str(error)[:_MAX_TEXT_CHARS],
+            hint=None if error.hint is None else error.hint[:_MAX_TEXT_CHARS],
+        )
+
+    def to_error(self) -> Error:
+        """Return the error that this message describes.
+
+        Raises:
+            FormatError: no such class of errors.
+        """
+        kind = _ERROR_KINDS.get(self.error)
+        if kind is None:
+            raise FormatError("a message names an unknown kind of error", code="unexpected-message")
+        return kind(self.message, code=self.code, hint=self.hint)
+
+
+Message = Open | Opened | Load | Ready | Predict | Answer | Export | File | Chunk | Exported | Failure

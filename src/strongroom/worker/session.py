@@ -1,0 +1,163 @@
+"""The worker's own life: open the package, load the model, answer until the supervisor ends.
+
+    Session(Channel(connection, peer="supervisor")).run()
+
+With the right ``export`` nothing is loaded or run, and files can be streamed out; with
+any other right nothing can be streamed out. Weights exist here and nowhere else: in
+the library that runs the model. The buffers they came in are wiped, the content key
+is dropped (spec/worker-protocol.md, section "Worker").
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from strongroom.errors import Error, FormatError, LicenseDenied, WorkerLost
+from strongroom.license.codes import Code
+from strongroom.license.request import Right
+from strongroom.loaders import registry
+from strongroom.loaders.interface import LoadedModel
+from strongroom.package.contents import FileEntry
+from strongroom.package.open_package import OpenPackage
+from strongroom.storage.local import LocalSource
+from strongroom.worker import unseal
+from strongroom.worker.channel import Channel
+from strongroom.worker.frames import Datatype, Frame, Tensor
+from strongroom.worker.messages import (
+    Answer,
+    Chunk,
+    Export,
+    Exported,
+    Failure,
+    File,
+    Load,
+    Predict,
+    Ready,
+)
+from strongroom.worker.tensor import from_array, to_array
+
+_CHUNK_BYTES: Final = 4 << 20
+
+
+class Session:
+    """One supervisor, one package."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._model: LoadedModel | None = None
+        self._package: OpenPackage | None = None
+
+    def run(self) -> None:
+        """Serve until the supervisor closes, or is lost."""
+        try:
+            if self._open():
+                while self._serve_one():
+                    pass
+        except WorkerLost:
+            # Nobody is left to be told.
+            return
+        finally:
+            self._channel.close()
+
+    def _open(self) -> bool:
+        """Open what the first message names; False if there is nothing to serve."""
+        try:
+            frame = self._channel.receive()
+            if frame is None:
+                return False
+            if not isinstance(frame.message, Load):
+                raise FormatError("a session begins with 'load'", code="unexpected-message")
+            ready = self._load(frame.message)
+        except WorkerLost:
+            raise
+        except Error as error:
+            self._channel.send(Frame(Failure.of(error)))
+            return False
+        self._channel.send(Frame(ready))
+        return True
+
+    def _load(self, load: Load) -> Ready:
+        source = LocalSource(load.package_fd)
+        package = unseal.open_package(source, load)
+        if load.right == Right.EXPORT:
+            self._package = package
+        else:
+            self._model = load_model(package)
+            # Nothing will be decrypted any more: neither the file nor the key is needed.
+            source.close()
+        return Ready(schema=package.contents.schema)
+
+    def _serve_one(self) -> bool:
+        """Answer one message; False at the end."""
+        number: int | None = None
+        try:
+            frame = self._channel.receive()
+            if frame is None:
+                return False
+            number = getattr(frame.message, "id", None)
+            self._answer(frame)
+        except WorkerLost:
+            raise
+        except Error as error:
+            self._channel.send(Frame(Failure.of(error, id=number)))
+            # The bytes of a frame beyond the limits are still in the stream.
+            return error.code != "frame-too-large"
+        return True
+
+    def _answer(self, frame: Frame) -> None:
+        match frame.message:
+            case Predict(id=number, method=method):
+                self._predict(number, method, frame.tensors)
+            case Export(id=number):
+                self._export(number)
+            case _:
+                raise FormatError("a worker does not expect this message", code="unexpected-message")
+
+    def _predict(self, number: int, method: str, tensors: tuple[Tensor, ...]) -> None:
+        if self._model is None:
+            raise _right_not_granted("this session was opened to export, not to predict")
+        inputs = {tensor.name: to_array(tensor) for tensor in tensors}
+        outputs = self._model.predict(inputs, method)
+        answer = tuple(from_array(name, array) for name, array in outputs.items())
+        self._channel.send(Frame(Answer(id=number), answer))
+
+    def _export(self, number: int) -> None:
+        if self._package is None:
+            raise _right_not_granted("this session was opened to predict, not to export")
+        for file in self._package.contents.files:
+            self._channel.send(Frame(File(id=number, file=file)))
+            for offset in range(0, file.size, _CHUNK_BYTES):
+                self._send_chunk(number, self._package, file, offset)
+        self._channel.send(Frame(Exported(id=number)))
+
+    def _send_chunk(self, number: int, package: OpenPackage, file: FileEntry, offset: int) -> None:
+        data = package.read_range(file.name, offset, min(_CHUNK_BYTES, file.size - offset))
+        self._channel.send(Frame(Chunk(id=number), (Tensor("data", Datatype.UINT8, (len(data),), data),)))
+        data[:] = bytes(len(data))
+
+
+def load_model(package: OpenPackage) -> LoadedModel:
+    """Decrypt the files of a package into memory and load the model that they hold.
+
+    The buffers are wiped afterwards: a loader copies what it keeps.
+
+    Raises:
+        FormatError: the files hold no such model.
+        UnsupportedError: the loader is unknown, or its library is not installed.
+        IntegrityError: the files are not what the owner signed.
+        StorageError: the package cannot be read.
+    """
+    contents = package.contents
+    loader = registry.find(contents.loader.name)
+    files: dict[str, bytearray] = {}
+    try:
+        for file in contents.files:
+            files[file.name] = package.read(file.name)
+        return loader.load(files, contents.loader, contents.schema)
+    finally:
+        for buffer in files.values():
+            buffer[:] = bytes(len(buffer))
+
+
+def _right_not_granted(reason: str) -> LicenseDenied:
+    return LicenseDenied(reason, code=Code.RIGHT_NOT_GRANTED.value)

@@ -1,0 +1,103 @@
+"""From the files that the supervisor passed on to an open package. Keys exist here only.
+
+    package = open_package(source, load)
+
+Everything is verified again with the owner's chain: the supervisor is trusted with the
+license, not with the model. The sealing key's file and the pass-phrase come as open
+descriptors that nobody has read before (spec/worker-protocol.md, section "Keys").
+"""
+
+from __future__ import annotations
+
+from strongroom._limits import LIMITS
+from strongroom.crypto import jws
+from strongroom.errors import FormatError, NoMatchingKey, VerificationError
+from strongroom.keys import key_file
+from strongroom.keys.key_pair import SealingKey
+from strongroom.keys.owner import Owner, OwnerChain, Role, verify_owner_chain
+from strongroom.keys.text import KeyKind
+from strongroom.license.key_binding import KeyBinding, unwrap_offline, unwrap_with_passphrase
+from strongroom.license.release_documents import OfflineFile, PassphraseFile
+from strongroom.license.signing import verify_by_owner
+from strongroom.package.open_package import OpenPackage
+from strongroom.package.reader import PackageReader
+from strongroom.package.statement import Statement
+from strongroom.storage.interface import Source
+from strongroom.worker.messages import Load
+
+
+def open_package(source: Source, load: Load) -> OpenPackage:
+    """Verify the package and unlock it with the key that the release carries.
+
+    Raises:
+        FormatError: a document or the package breaks its specification.
+        VerificationError: a signature does not hold, or it is not the licensed package.
+        IntegrityError: the package or the wrapped key is not what the owner made.
+        NoMatchingKey: the sealing key or the pass-phrase does not open it.
+        UnsupportedError: the package needs a later version of the format.
+        StorageError: the package cannot be read.
+    """
+    owner = verify_owner_chain(OwnerChain.from_json(load.owner))
+    reader = PackageReader.open(
+        source, lambda said: owner.keys_for(Role.PACKAGE, said.created_at), owner=owner.id
+    )
+    if reader.statement.package_digest != load.package:
+        raise VerificationError("this is another package than the licensed one", code="wrong-package")
+    return reader.unlock(_content_key(load, owner, reader.statement))
+
+
+def _content_key(load: Load, owner: Owner, statement: Statement) -> bytes:
+    if jws.read_unverified(load.release).typ == PassphraseFile.typ():
+        locked = verify_by_owner(load.release, PassphraseFile, owner).document
+        phrase = _read_passphrase(load.pipes.passphrase)
+        return unwrap_with_passphrase(locked, phrase, _binding(load, statement, runtime=None))
+    wrapped = verify_by_owner(load.release, OfflineFile, owner).document
+    secret = _read_sealing_key(load).secret
+    return unwrap_offline(wrapped, secret, _binding(load, statement, runtime=load.runtime))
+
+
+def _binding(load: Load, statement: Statement, *, runtime: str | None) -> KeyBinding:
+    # What the key is expected to be for comes from the verified license and package,
+    # never from the document that carries it.
+    return KeyBinding(
+        license=load.license,
+        runtime=runtime,
+        package=statement.package_digest,
+        package_id=statement.package_id,
+    )
+
+
+def _read_sealing_key(load: Load) -> SealingKey:
+    if load.sealing_key_fd is None:
+        raise FormatError("a model was asked for without the sealing key", code="unexpected-message")
+    data = _drain(load.sealing_key_fd, LIMITS.max_key_file_bytes + 1)
+    key = key_file.from_bytes(
+        data, KeyKind.SEALING, passphrase=lambda: _read_passphrase(load.pipes.worker_key)
+    )
+    if not isinstance(key, SealingKey):
+        raise AssertionError(key)
+    return key
+
+
+def _read_passphrase(descriptor: int | None) -> str:
+    if descriptor is None:
+        raise NoMatchingKey(
+            "a pass-phrase is needed to open this model",
+            code="passphrase-required",
+            hint="give it by a prompt, a file or the environment",
+        )
+    data = _drain(descriptor, LIMITS.max_passphrase_bytes + 1)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise NoMatchingKey("the pass-phrase is no text", code="passphrase-wrong") from error
+
+
+def _drain(descriptor: int, limit: int) -> bytes:
+    """Read a descriptor to its end, or to the limit, and close it."""
+    pieces: list[bytes] = []
+    with open(descriptor, "rb", buffering=0) as stream:
+        while limit > 0 and (piece := stream.read(limit)):
+            pieces.append(piece)
+            limit -= len(piece)
+    return b"".join(pieces)

@@ -1,0 +1,1 @@
+"""Tests of Strongroom; what they share is imported as `tests.<folder>.<module>`."""

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strongroom.cli._moment import duration_of, end_of, shown, start_of, zone_of
+from strongroom.errors import UsageError
+
+NOW = datetime(2026, 11, 24, 3, 0, 0, 123456, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def test_a_date_includes_that_day_in_its_zone() -> None:
+    assert end_of("2027-06-30", NOW, BERLIN) == datetime(2027, 6, 30, 21, 59, 59, tzinfo=UTC)
+    assert start_of("2027-06-30", NOW, BERLIN) == datetime(2027, 6, 29, 22, 0, 0, tzinfo=UTC)
+
+
+def test_a_date_follows_the_summer_time_of_that_day_and_not_of_today() -> None:
+    assert end_of("2027-01-31", NOW, BERLIN) == datetime(2027, 1, 31, 22, 59, 59, tzinfo=UTC)
+
+
+def test_an_instant_is_itself() -> None:
+    assert end_of("2027-06-30T12:00:00Z", NOW) == datetime(2027, 6, 30, 12, tzinfo=UTC)
+    assert end_of("2027-06-30T12:00:00+02:00", NOW) == datetime(2027, 6, 30, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("12h", timedelta(hours=12)),
+        ("90d", timedelta(days=90)),
+        ("8w", timedelta(weeks=8)),
+        ("1m", timedelta(days=30)),
+        ("1y", timedelta(days=365)),
+    ],
+)
+def test_a_duration_counts_from_now(text: str, length: timedelta) -> None:
+    assert end_of(text, NOW) == NOW.replace(microsecond=0) + length
+    assert duration_of(text) == length
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "tomorrow",
+        "2027-02-30",
+        "2027-06-30T12:00:00",
+        "30.6.2027",
+        "1x",
+        "999999y",
+        "-1d",
+        "20270630",
+        "٣d",
+    ],
+)
+def test_anything_else_is_refused_with_the_forms_there_are(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        end_of(text, NOW)
+    assert caught.value.code == "bad-date"
+    assert "2027-06-30" in str(caught.value.hint)
+
+
+@given(st.text(max_size=30))
+def test_any_text_gives_an_instant_or_a_usage_error(text: str) -> None:
+    with suppress(UsageError):
+        assert end_of(text, NOW, UTC).tzinfo is UTC
+
+
+def test_a_length_of_time_that_is_none_is_refused() -> None:
+    with pytest.raises(UsageError, match="not a length of time"):
+        duration_of("soon")
+
+
+def test_zones_have_names() -> None:
+    assert zone_of(None) is None
+    assert zone_of("Europe/Berlin") == BERLIN
+    for name in ("Mars/Olympus", "../etc/passwd", ""):
+        with pytest.raises(UsageError, match="no time zone"):
+            zone_of(name)
+
+
+def test_instants_are_shown_in_utc() -> None:
+    assert shown(datetime(2027, 6, 30, 12, tzinfo=BERLIN)) == "2027-06-30 10:00 UTC"

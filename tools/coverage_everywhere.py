@@ -1,0 +1,43 @@
+"""Let coverage reach processes that start with an empty environment.
+
+    .venv/bin/python tools/coverage_everywhere.py --on
+
+``patch = subprocess`` of coverage tells child processes through an environment
+variable. The supervisor rightly starts its worker with an environment of its own, so
+the variable does not arrive. This writes a ``.pth`` file into the virtual environment
+that sets it again at start-up, wherever a coverage run is under way (``make test``
+leaves a file named ``.coverage-under-way`` for that time). The product
+knows nothing about it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sysconfig
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# Sorted before a1_coverage.pth, which reads the variable.
+_PTH = Path(sysconfig.get_path("purelib")) / "a0_strongroom_coverage.pth"
+
+
+def main() -> None:
+    """Write or remove the file."""
+    parser = argparse.ArgumentParser(description="Let coverage reach processes with an empty environment.")
+    switch = parser.add_mutually_exclusive_group(required=True)
+    switch.add_argument("--on", action="store_true")
+    switch.add_argument("--off", action="store_true")
+    if not parser.parse_args().on:
+        _PTH.unlink(missing_ok=True)
+        return
+    _PTH.write_text(
+        "import os; "
+        f"os.path.exists({str(ROOT / '.coverage-under-way')!r}) and ("
+        f"os.environ.setdefault('COVERAGE_PROCESS_START', {str(ROOT / 'pyproject.toml')!r}), "
+        f"os.environ.setdefault('STRONGROOM_COVERAGE_FILE', {str(ROOT / '.coverage')!r}))\n",
+        encoding="utf-8",
+    )
+
+
+if __name__ == "__main__":
+    main()

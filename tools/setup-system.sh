@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Install what the virtual environment and the tests need from the system.
+#
+#   make setup
+#
+# python3-venv   makes .venv
+# git            a test clones what is committed
+# strace         a test proves that no plaintext is written to a disk
+# util-linux     setpriv: the attacks "as another user" need a second uid
+# bsdextrautils  column, for the help text of make
+set -euo pipefail
+
+missing=()
+"${PYTHON:-python3}" -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+command -v git >/dev/null || missing+=(git)
+command -v strace >/dev/null || missing+=(strace)
+command -v setpriv >/dev/null || missing+=(util-linux)
+command -v column >/dev/null || missing+=(bsdextrautils)
+
+if [ ${#missing[@]} -eq 0 ]; then
+  echo "setup: every system package is there"
+  exit 0
+fi
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  echo "setup: missing ${missing[*]}; run 'make setup' as root on Debian, or install them your way" >&2
+  exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q
+apt-get install -q -y --no-install-recommends "${missing[@]}"
+echo "setup: installed ${missing[*]}"
