@@ -11,7 +11,7 @@ was interrupted is taken up where it stopped when it is called again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from strongroom.errors import UsageError, VerificationError
@@ -126,7 +126,7 @@ def rotate(
 
     Args:
         home: The owner's home.
-        now: The time of issue; retired keys sign nothing that is dated later.
+        now: The time of issue; retired keys sign nothing that is dated later than this second.
         renew: Roles that get a fresh key; the keys they had retire.
         retire: Ids of further keys that retire without a successor.
         new_root: Whether a fresh root key replaces the roots.
@@ -151,7 +151,8 @@ def rotate(
     if new_root:
         fresh = home.keys.create_owner_key(KeyKind.OWNER_ROOT, now)
         roots, signers = [fresh.public_text], [*signers, fresh]
-    retiring = dict.fromkeys((*retire, *_active_ids(owner, renew, now)), now)
+    # From the next second on: what these keys signed within this one stays good.
+    retiring = dict.fromkeys((*retire, *_active_ids(owner, renew, now)), now + timedelta(seconds=1))
     added = {role: [home.keys.create_owner_key(ROLE_KINDS[role], now).public_text] for role in renew}
     chain = rotate_owner(owner, signers=signers, now=now, roots=roots, retire=retiring, add=added)
     return _pin_if_signed(home, chain)

@@ -265,10 +265,14 @@ class _Release:
         self.not_after = now
 
     def with_offline(self, file: LicenseFile, enrollments: Sequence[VerifiedEnrollment]) -> LicenseFile:
-        """Add an offline file for each runtime; each takes an equal share of what is left."""
+        """Add an offline file for each runtime.
+
+        What a document leaves is divided by the files that it still allows, so that one
+        that is made later, for a site or a further runtime, finds its share.
+        """
         tokens = list(file.offline)
         for place, enrollment in enumerate(enrollments):
-            shares = len(enrollments) - place
+            shares = self._shares(len(enrollments) - place)
             plan = _planned(plan_offline(self._chain, self._now, shares=shares, outstanding=self._out))
             signed = sign_document(self._offline(enrollment, plan), self._key)
             for document in self._chain.documents:
@@ -302,6 +306,14 @@ class _Release:
         self.not_after = plan.not_after
         token = sign_document(document, self._key).token
         return msgspec.structs.replace(file, passphrase=[*file.passphrase, token])
+
+    def _shares(self, runtimes: int) -> dict[str, int]:
+        shares = {}
+        for document in self._chain.documents:
+            out = sum(file.not_after > self._now for file in self._out.get(document.id, ()))
+            allowed = [term.files - out for term in document.terms if isinstance(term, Offline)]
+            shares[document.id] = max(runtimes, min(allowed, default=1))
+        return shares
 
     def _offline(self, enrollment: VerifiedEnrollment, plan: OfflinePlan) -> OfflineFile:
         runtime, serial = enrollment.document.runtime, new_serial()

@@ -190,12 +190,23 @@ def test_a_site_opens_a_narrowed_license_with_a_key_from_the_owner(
         terms=[Predictions(limit=10, per=Period.DAY)],
         now=right_now(),
     )
-    owner = own_owner(hospital)
-    (enrollment,) = hospital.vault.partners.enrollments("site", owner)
+    (enrollment,) = hospital.vault.partners.enrollments("site", own_owner(hospital))
+    # The clinic's own file has a third of the 100, because three may be made.
+    assert budgets(granted.file) == [33]
+    complete = release_for_site(hospital, narrowed.to_bytes(), enrollment, "risk", now=right_now())
+    assert sorted(budgets(complete)) == [10, 33]
 
-    # The clinic's own offline file has taken all 100 already.
+
+def test_a_site_finds_nothing_where_everything_was_carved_out(
+    tmp_path: Path, hospital: Home, clinic: Home
+) -> None:
+    terms = [
+        Rights(rights=(Right.PREDICT, Right.SUBLICENSE)),
+        Offline(hours=100, files=2),
+        Predictions(limit=1, per=Period.TOTAL),
+    ]
     with pytest.raises(LicenseDenied) as caught:
-        release_for_site(hospital, narrowed.to_bytes(), enrollment, "risk", now=right_now())
+        grant_to(hospital, "clinic", terms=terms)
     assert caught.value.code == "predictions-used-up"
 
 

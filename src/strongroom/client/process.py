@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from strongroom._limits import LIMITS
-from strongroom.errors import FormatError, UsageError, WorkerLost
+from strongroom.errors import Error, FormatError, UsageError, WorkerLost
 from strongroom.license.request import Right
 from strongroom.worker.channel import Channel
 from strongroom.worker.frames import Frame, Tensor
@@ -113,19 +113,19 @@ class RuntimeProcess:
             purpose=wish.purpose,
             pipes=self._pipes,
         )
-        try:
-            self._channel.set_timeout(timeout_seconds)
-            answer = self._exchange(Frame(message)).message
-            self._channel.set_timeout(None)
+        with ExitStack() as failing:
+            failing.callback(self.end)
+            try:
+                self._channel.set_timeout(timeout_seconds)
+                answer = self._exchange(Frame(message)).message
+                self._channel.set_timeout(None)
+            except WorkerLost as error:
+                explained = self._explain(error, timeout_seconds)
+                self.end(wait_seconds=0)
+                raise explained from error
             if not isinstance(answer, Opened):
                 raise FormatError("the model's runtime answers something else", code="unexpected-message")
-        except WorkerLost as error:
-            explained = self._explain(error, timeout_seconds)
-            self.end(wait_seconds=0)
-            raise explained from error
-        except BaseException:
-            self.end()
-            raise
+            failing.pop_all()
         return answer
 
     def ask(self, message: Callable[[int], Message], tensors: tuple[Tensor, ...] = ()) -> Frame:
@@ -195,21 +195,33 @@ class RuntimeProcess:
             if self._ended:
                 raise WorkerLost("this model is closed", code="model-closed", hint=_OPEN_AGAIN)
             self._last_number += 1
+            in_step = False
             try:
                 yield self._last_number
-            except Exception:
+                in_step = True
+            except WorkerLost:
+                # It will never answer again; what is reserved goes back on its way out.
+                self.end()
                 raise
-            except BaseException:
-                # Interrupted: half an answer may be in the socket, the next would be misread.
-                self.end(wait_seconds=0)
+            except Error:
+                in_step = True
                 raise
+            finally:
+                if not in_step:
+                    # Interrupted: half an answer may be in the socket, the next would be misread.
+                    self.end(wait_seconds=0)
 
     def _exchange(self, frame: Frame) -> Frame:
         self._channel.send(frame)
         return self._receive()
 
     def _receive(self) -> Frame:
-        frame = self._channel.receive()
+        try:
+            frame = self._channel.receive()
+        except FormatError as error:
+            raise WorkerLost(
+                f"the model's runtime does not keep to the protocol: {error}", hint=_OPEN_AGAIN
+            ) from error
         if frame is None:
             raise WorkerLost("the model's runtime has ended", hint=_OPEN_AGAIN)
         if isinstance(frame.message, Failure):

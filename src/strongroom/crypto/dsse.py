@@ -59,8 +59,10 @@ class Envelope:
         wire = from_wire(data, _Envelope, max_bytes=LIMITS.max_json_bytes)
         signatures = tuple((item.keyid, from_base64(item.sig)) for item in wire.signatures)
         key_ids = [key_id for key_id, _ in signatures]
-        if not key_ids or len(key_ids) > LIMITS.max_roots * 2:
-            raise FormatError("an envelope has no signature, or too many")
+        if not key_ids:
+            raise FormatError("it carries no signature", code="unsigned")
+        if len(key_ids) > LIMITS.max_roots * 2:
+            raise FormatError("an envelope has too many signatures")
         if key_ids != sorted(set(key_ids)):
             raise FormatError("an envelope's signatures are not sorted by key id, or one key signs twice")
         return cls(wire.payloadType, from_base64(wire.payload), signatures)

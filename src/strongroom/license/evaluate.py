@@ -54,7 +54,9 @@ def evaluate(chain: LicenseChain, request: Request, facts: Facts, now: datetime)
     now = latest_of(now, *passed)
     standing = find_standing(chain, request, facts, now)
     if isinstance(standing, Denied):
-        return standing
+        # A key file ends with its license at the latest; that the license ended is what
+        # its holder has to hear.
+        return _check_ended(chain, request, facts, now) or standing
     denied = (
         check_version(request, facts.version_mark, facts.withdrawals)
         or next(_refusals(chain, request, facts, now, standing), None)
@@ -109,20 +111,34 @@ def _check_accepted(chain: LicenseChain, facts: Facts) -> Denied | None:
     )
 
 
-def _refusals(
-    chain: LicenseChain, request: Request, facts: Facts, now: datetime, standing: Standing
-) -> Iterator[Denied]:
-    authority = facts.authority if isinstance(facts.authority, Authority) else None
-    case = Case(
+def _check_ended(chain: LicenseChain, request: Request, facts: Facts, now: datetime) -> Denied | None:
+    case = _case(chain, request, facts, now, Standing.NORMAL)
+    for document, term in chain.terms():
+        if isinstance(term, Expires):
+            denied = term.check(replace(case, document=document.id, issuer=document.issuer))
+            if denied is not None:
+                return denied
+    return None
+
+
+def _case(chain: LicenseChain, request: Request, facts: Facts, now: datetime, standing: Standing) -> Case:
+    return Case(
         request=request,
         facts=facts,
         now=now,
         document=chain.license.id,
         issuer=chain.owner_name,
         standing=standing,
-        authority=authority,
+        authority=facts.authority if isinstance(facts.authority, Authority) else None,
         grace=grace_of(chain),
     )
+
+
+def _refusals(
+    chain: LicenseChain, request: Request, facts: Facts, now: datetime, standing: Standing
+) -> Iterator[Denied]:
+    case = _case(chain, request, facts, now, standing)
+    authority = case.authority
     for document, term in chain.terms():
         denied = term.check(replace(case, document=document.id, issuer=document.issuer))
         if denied is not None:

@@ -79,7 +79,7 @@ def plan_offline(
     now: datetime,
     *,
     until: datetime | None = None,
-    shares: int = 1,
+    shares: Mapping[str, int] | None = None,
     used: Counts | None = None,
     outstanding: Outstanding | None = None,
 ) -> OfflinePlan | Denied:
@@ -89,7 +89,8 @@ def plan_offline(
         chain: The license for which it is made.
         now: The time of issue.
         until: When it should end; None: as late as the license allows.
-        shares: Into how many equal parts what is left is divided; one part is taken.
+        shares: Document id to the number of equal parts into which what it leaves is
+            divided; one part is taken. All of it for a document that is not named.
         used: What was counted so far.
         outstanding: The offline files that are out.
     """
@@ -103,7 +104,8 @@ def plan_offline(
     limits: dict[tuple[CounterName, Period], int] = {}
     for document, term in chain.terms():
         if isinstance(term, Counted):
-            left = _left(document, term, now, used or {}, files.get(document.id, ())) // shares
+            left = _left(document, term, now, used or {}, files.get(document.id, ()))
+            left //= (shares or {}).get(document.id, 1)
             if left < 1:
                 return _nothing_left(document, term)
             place = (term.counter, term.per)

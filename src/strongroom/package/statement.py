@@ -209,7 +209,15 @@ def verify_statement(data: bytes, keys: Sequence[SigningPublic], *, owner: str) 
         FormatError: not an envelope with one signature over a package statement.
         VerificationError: signed by none of the keys, wrongly, or for another owner.
     """
-    statement = Statement.from_bytes(_open(data).verify(PAYLOAD_TYPE, keys))
+    envelope = _open(data)
+    ((key_id, _),) = envelope.signatures
+    if key_id not in {key.key_id for key in keys}:
+        raise VerificationError(
+            "the package is signed by a key that is not one of this owner's",
+            code="wrong-signer",
+            hint="Get the package from the owner again; do not use this one.",
+        )
+    statement = Statement.from_bytes(envelope.verify(PAYLOAD_TYPE, keys))
     if statement.owner != owner:
         raise VerificationError("a package names another owner than its signer", code="wrong-owner")
     return statement

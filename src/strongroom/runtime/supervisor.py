@@ -63,19 +63,20 @@ class Supervisor:
 
     def _serve_one(self) -> bool:
         """Answer one message; False at the end."""
-        number: int | None = None
         try:
             frame = self._client.receive()
-            if frame is None:
-                return False
-            number = getattr(frame.message, "id", None)
+        except FormatError as error:
+            self._client.send(Frame(Failure.of(error)))
+            # The bytes of a frame beyond the limits are still in the stream.
+            return error.code != "frame-too-large"
+        if frame is None:
+            return False
+        try:
             self._answer(frame)
         except ClientLost:
             raise
         except Error as error:
-            self._client.send(Frame(Failure.of(error, id=number)))
-            # The bytes of a frame beyond the limits are still in the stream.
-            return error.code != "frame-too-large"
+            self._client.send(Frame(Failure.of(error, id=getattr(frame.message, "id", None))))
         return True
 
     def _answer(self, frame: Frame) -> None:

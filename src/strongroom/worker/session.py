@@ -89,19 +89,20 @@ class Session:
 
     def _serve_one(self) -> bool:
         """Answer one message; False at the end."""
-        number: int | None = None
         try:
             frame = self._channel.receive()
-            if frame is None:
-                return False
-            number = getattr(frame.message, "id", None)
+        except FormatError as error:
+            self._channel.send(Frame(Failure.of(error)))
+            # The bytes of a frame beyond the limits are still in the stream.
+            return error.code != "frame-too-large"
+        if frame is None:
+            return False
+        try:
             self._answer(frame)
         except WorkerLost:
             raise
         except Error as error:
-            self._channel.send(Frame(Failure.of(error, id=number)))
-            # The bytes of a frame beyond the limits are still in the stream.
-            return error.code != "frame-too-large"
+            self._channel.send(Frame(Failure.of(error, id=getattr(frame.message, "id", None))))
         return True
 
     def _answer(self, frame: Frame) -> None:

@@ -1,6 +1,7 @@
 """Scikit-learn as hospitals and banks use it seals, and answers to the last bit as before.
 
-``catalogue`` is the list of what is promised; what does not seal is in ``REFUSED``, with the reason that the user is told.
+``catalogue`` is the list of what is promised; what does not seal is in
+``REFUSED``, with the reason that the user is told.
 """
 
 from __future__ import annotations

@@ -96,8 +96,8 @@ def test_a_file_that_ended_gives_its_days_back_but_not_its_total() -> None:
 
 def test_files_share_what_is_left() -> None:
     chain = chain_of(OFFLINE, PREDICTIONS)
-    assert planned(plan_offline(chain, NOW, shares=3)).budget == (budget(33),)
-    assert refused(plan_offline(chain, NOW, shares=101)) == "predictions-used-up"
+    assert planned(plan_offline(chain, NOW, shares={chain.id: 3})).budget == (budget(33),)
+    assert refused(plan_offline(chain, NOW, shares={chain.id: 101})) == "predictions-used-up"
 
 
 def test_every_document_of_the_chain_is_carved() -> None:
