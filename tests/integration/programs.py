@@ -57,7 +57,11 @@ class ClientProgram:
 
     def output(self) -> list[str]:
         """Return the words that it prints until it ends."""
-        return self.process.communicate(timeout=60)[0].split()
+        # Not ``communicate``: it does not see what ``line`` has read ahead.
+        assert self.process.stdout is not None
+        words = self.process.stdout.read().split()
+        self.process.wait(timeout=60)
+        return words
 
     def __enter__(self) -> ClientProgram:
         return self

@@ -60,7 +60,7 @@ class Envelope:
         signatures = tuple((item.keyid, from_base64(item.sig)) for item in wire.signatures)
         key_ids = [key_id for key_id, _ in signatures]
         if not key_ids:
-            raise FormatError("it carries no signature", code="unsigned")
+            raise FormatError("the document carries no signature", code="unsigned")
         if len(key_ids) > LIMITS.max_roots * 2:
             raise FormatError("an envelope has too many signatures")
         if key_ids != sorted(set(key_ids)):

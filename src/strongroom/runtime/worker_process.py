@@ -21,6 +21,7 @@ from typing import Final
 
 from strongroom.errors import FormatError, WorkerLost
 from strongroom.package.contents import Schema
+from strongroom.runtime.watch import ClientLost
 from strongroom.worker.channel import Channel
 from strongroom.worker.frames import Frame
 from strongroom.worker.messages import Failure, Load, Ready
@@ -70,13 +71,14 @@ class WorkerProcess:
             Error: whatever the worker refuses with.
             WorkerLost: it ended before it was ready (code ``start-failed``).
         """
-        self._channel.send(Frame(load))
-        frame = self._channel.receive()
-        if frame is None:
+        try:
+            message = self.ask(Frame(load)).message
+        except ClientLost:
+            raise
+        except WorkerLost as error:
             raise WorkerLost(
                 "the sealed worker ended before it was ready", code="start-failed", hint="strongroom doctor"
-            )
-        message = self._checked(frame).message
+            ) from error
         if not isinstance(message, Ready):
             raise FormatError("the sealed worker answers something else", code="unexpected-message")
         return message.schema
