@@ -434,6 +434,13 @@ class TestPassphrases:
         with pytest.raises(NoMatchingKey):
             parties.open(key_passphrase="four wards south 1891")
 
+    def test_the_environment_names_them_too(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+        parties = make(passphrase=PASSPHRASE)
+        monkeypatch.setenv("STRONGROOM_LICENSE_PASSPHRASE", PASSPHRASE)
+        with parties.open() as model:
+            for process in processes_of(model):
+                assert PASSPHRASE.encode() not in Path(f"/proc/{process}/environ").read_bytes()
+
     @pytest.mark.parametrize("passphrase", ["", "x" * 1025])
     def test_an_impossible_pass_phrase_is_refused_before_anything_starts(
         self, parties: Parties, passphrase: str

@@ -27,7 +27,8 @@ import msgspec
 
 from strongroom._encoding import to_wire
 from strongroom.client.model import START_SECONDS
-from strongroom.client.process import RuntimeProcess, Secrets, Wish
+from strongroom.client.process import RuntimeProcess, Wish
+from strongroom.client.secret import Secrets
 from strongroom.errors import FormatError, IntegrityError, StorageUnavailable, UsageError
 from strongroom.license.request import Right
 from strongroom.package.contents import FileEntry
@@ -103,7 +104,8 @@ def export(
         license=license,
         purpose=purpose,
     )
-    runtime = RuntimeProcess.start(Secrets(passphrase=passphrase, key_passphrase=key_passphrase))
+    secrets = Secrets.find(passphrase=passphrase, key_passphrase=key_passphrase)
+    runtime = RuntimeProcess.start(secrets)
     try:
         opened = runtime.open(wish, timeout_seconds=timeout_seconds)
         files = _write_folder(target, opened, runtime.stream(lambda number: Export(id=number), AllSent))

@@ -22,7 +22,8 @@ from strongroom.client import display
 from strongroom.client.info import ModelInfo, info_of
 from strongroom.client.inputs import to_inputs
 from strongroom.client.outputs import from_outputs
-from strongroom.client.process import RuntimeProcess, Secrets, Wish
+from strongroom.client.process import RuntimeProcess, Wish
+from strongroom.client.secret import Secrets
 from strongroom.errors import FormatError
 from strongroom.license.request import Right
 from strongroom.package.contents import Schema
@@ -166,8 +167,9 @@ def open(
         right: what the session is for; ``predict`` or ``evaluate``.
         license: id of the license to use, where several fit.
         purpose: what the answers are for, where the license asks.
-        passphrase: of the pass-phrase file, if the license came with one.
-        key_passphrase: of this home's own keys, if they are under one.
+        passphrase: of the pass-phrase file, if the license came with one; by default the
+            environment's (``secret``).
+        key_passphrase: of this home's own keys, if they are under one; by default the environment's.
         timeout_seconds: how long loading may take.
 
     Raises:
@@ -180,7 +182,8 @@ def open(
         UnsupportedError: the package needs something that is not installed.
         WorkerLost: the processes did not start, or not in time.
     """
-    runtime = RuntimeProcess.start(Secrets(passphrase=passphrase, key_passphrase=key_passphrase))
+    secrets = Secrets.find(passphrase=passphrase, key_passphrase=key_passphrase)
+    runtime = RuntimeProcess.start(secrets)
     wish = Wish(
         reference=os.fspath(reference),
         right=right,

@@ -20,10 +20,11 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from strongroom._limits import LIMITS
+from strongroom.client.secret import Secrets, environment_without_secrets
 from strongroom.errors import Error, FormatError, UsageError, WorkerLost
 from strongroom.license.request import Right
 from strongroom.worker.channel import Channel
@@ -34,16 +35,6 @@ _END_SECONDS: Final = 10.0
 """How long a runtime may take to put its counts in order before it is killed."""
 _NOTE_BYTES: Final = 4096
 _OPEN_AGAIN: Final = "open the model again"
-
-
-@dataclass(frozen=True, slots=True)
-class Secrets:
-    """The pass-phrases that opening a model may need. The repr shows none."""
-
-    passphrase: str | None = field(default=None, repr=False)
-    """Of a pass-phrase file."""
-    key_passphrase: str | None = field(default=None, repr=False)
-    """Of the home's own keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +255,7 @@ def _spawn(descriptor: int, notes: int, pipes: Pipes) -> subprocess.Popen[bytes]
     try:
         return subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
             [sys.executable, "-I", "-B", "-m", "strongroom.runtime", str(descriptor), str(os.getpid())],
+            env=environment_without_secrets(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=notes,

@@ -5,7 +5,7 @@
     zRnnz0w2bwTzrRKbx2LPTzNvmkq9ZmTzLhnDHnVyKPo=
     predecessor 2Dv3nWzqW1xjDXUEAWcKn6JvCiCPVhTeqTqm1cVQk9s=
 
-    checkpoint = Checkpoint.from_bytes(note.verify(keys))
+    checkpoint = verify_checkpoint(note, log_keys)
     checkpoint.size, checkpoint.root, checkpoint.predecessor
 
 The fourth line stands only in a log that was started after a restore: it is the digest of
@@ -16,14 +16,16 @@ after the third are kept and mean nothing here.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from strongroom._encoding import from_base64, to_base64
 from strongroom.crypto.digest import sha256
-from strongroom.errors import FormatError
+from strongroom.errors import FormatError, UsageError, VerificationError
 from strongroom.log.merkle import EMPTY_ROOT, HASH_BYTES, MAX_SIZE
-from strongroom.log.verifier_key import MAX_NAME_BYTES
+from strongroom.log.note import Note, Verifier
+from strongroom.log.verifier_key import MAX_NAME_BYTES, Algorithm
 
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 _PREDECESSOR: Final = "predecessor"
@@ -91,6 +93,29 @@ class Checkpoint:
 def predecessor_line(checkpoint: Checkpoint) -> str:
     """Return the extension line by which a new log names the last known checkpoint of the old one."""
     return f"{_PREDECESSOR} {to_base64(checkpoint.digest)}"
+
+
+def verify_checkpoint(note: Note, log_keys: Iterable[Verifier]) -> Checkpoint:
+    """Check that a log signed this checkpoint; returns it.
+
+    Raises:
+        VerificationError: signed by none of the keys (code ``log-key``), by a key of another
+            log (code ``log-origin``), or a signature is wrong.
+        UsageError: a key does not sign the whole text, as a log's must.
+        FormatError: what is signed is no checkpoint.
+    """
+    known = list(log_keys)
+    # A cosignature by ML-DSA-44 leaves out the lines after the third: whoever carries the
+    # note could then name another predecessor.
+    if any(each.key.algorithm != Algorithm.ED25519 for each in known):
+        raise UsageError("a log signs the whole text of a checkpoint, by an Ed25519 key", code="wrong-kind")
+    note.verify(known)
+    checkpoint = Checkpoint.from_bytes(note.unverified_text)
+    if not any(
+        each.name == checkpoint.origin and each.is_by(key) for each in note.signatures for key in known
+    ):
+        raise VerificationError("a checkpoint is signed by the key of another log", code="log-origin")
+    return checkpoint
 
 
 def _read_predecessor(extensions: tuple[str, ...]) -> bytes | None:

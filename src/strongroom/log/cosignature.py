@@ -1,4 +1,4 @@
-"""Cosignatures: a witness says that it saw a checkpoint and that nothing before it changed (C2SP tlog-cosignature).
+"""Cosignatures: a witness saw a checkpoint, and nothing before it had changed (C2SP tlog-cosignature).
 
     cosigner = MlDsa44Cosigner("clinic.example/witness", secret, now)
     note = note.with_signature(sign_line(note.unverified_text, cosigner))

@@ -51,9 +51,9 @@ class Disclosure:
         """Return the canonical JSON form.
 
         Raises:
-            FormatError: the record breaks a rule of spec/log.md.
+            FormatError: the record breaks a rule of spec/log.md, or the salt has another size.
         """
-        self.record.check()
+        commit(self.record, self.salt)
         return to_wire(_Disclosure(_FORMAT, msgspec.to_builtins(self.record), to_hex(self.salt)))
 
     @property

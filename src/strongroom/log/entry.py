@@ -157,8 +157,10 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         if len(self.details) > LIMITS.max_log_details_length:
             raise FormatError("a record of the log has too many details", code="log-record")
         for name, value in self.details.items():
-            if not _DETAIL_NAME.fullmatch(name) or len(str(value)) > _MAX_DETAIL_CHARS:
-                raise FormatError("a detail of a record has no plain name, or is too long", code="log-record")
+            if isinstance(value, bool) or not _DETAIL_NAME.fullmatch(name):
+                raise FormatError("a detail of a record has no plain name or value", code="log-record")
+            if len(str(value)) > _MAX_DETAIL_CHARS:
+                raise FormatError("a detail of a record is too long", code="log-record")
 
 
 def generate_salt() -> bytes:

@@ -1,4 +1,4 @@
-"""Offers: a newer checkpoint with the proof that it continues an older one (body of C2SP tlog-witness add-checkpoint).
+"""Offers: a newer checkpoint, with the proof that it continues an older one (C2SP tlog-witness).
 
     old 20852014
     PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw=
@@ -8,8 +8,8 @@
     20852163
     ...
 
-A log sends this to witnesses, and to partners who ask what happened since. What to make
-of it is in ``witness``.
+This is the body of ``add-checkpoint``. A log sends it to witnesses, and to partners who
+ask what happened since. What to make of it is in ``witness``.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from typing import Final
 from strongroom._encoding import from_base64, to_base64
 from strongroom._limits import LIMITS
 from strongroom.errors import FormatError
-from strongroom.log.checkpoint import Checkpoint
+from strongroom.log.checkpoint import Checkpoint, verify_checkpoint
 from strongroom.log.disclosure import Disclosure
 from strongroom.log.entry import Record
 from strongroom.log.merkle import HASH_BYTES, MAX_PROOF_HASHES, MAX_SIZE, leaf_hash, verify_inclusion
@@ -75,11 +75,11 @@ class Proof:
         """Check that an entry is in the log; returns the checkpoint that says so.
 
         Raises:
-            VerificationError: the checkpoint is not signed by a key of the log.
+            VerificationError: the checkpoint is not signed by a key of that log.
             IntegrityError: code ``log-inclusion``: the entry is not shown to be there.
             FormatError: what is signed is no checkpoint.
         """
-        checkpoint = Checkpoint.from_bytes(self.note.verify(log_keys))
+        checkpoint = verify_checkpoint(self.note, log_keys)
         verify_inclusion(
             leaf_hash(entry), index=self.index, size=checkpoint.size, proof=self.hashes, root=checkpoint.root
         )
@@ -90,7 +90,7 @@ class Proof:
 
         Raises:
             FormatError: there is no record, or it breaks a rule of spec/log.md.
-            VerificationError: the checkpoint is not signed by a key of the log.
+            VerificationError: the checkpoint is not signed by a key of that log.
             IntegrityError: code ``log-inclusion``: the record is not shown to be there.
         """
         if self.extra is None:

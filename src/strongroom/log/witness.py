@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from strongroom.errors import IntegrityError, VerificationError
-from strongroom.log.checkpoint import Checkpoint
+from strongroom.log.checkpoint import Checkpoint, verify_checkpoint
 from strongroom.log.merkle import verify_consistency
 from strongroom.log.note import Note, Signer, Verifier, sign_line
 from strongroom.log.offer import Offer
@@ -47,7 +47,7 @@ def advance(
             ``log-rewritten``; or ``signature``.
         FormatError: what is signed is no checkpoint.
     """
-    checkpoint = Checkpoint.from_bytes(offered.verify(log_keys))
+    checkpoint = verify_checkpoint(offered, log_keys)
     if last is None:
         return checkpoint
     if checkpoint.origin != last.origin:
@@ -93,7 +93,8 @@ def verify_consistent(
         VerificationError: as ``advance``, but for ``log-rollback``.
         FormatError: what is signed is no checkpoint.
     """
-    checkpoint = Checkpoint.from_bytes(offered.verify(log_keys))
+    log_keys = list(log_keys)
+    checkpoint = verify_checkpoint(offered, log_keys)
     if checkpoint.origin == last.origin and checkpoint.size < last.size:
         _verify_continues(checkpoint, last, proof)
         return last
@@ -152,8 +153,8 @@ def succeed(
             ``log-rollback``; or ``signature``.
         FormatError: what is signed is no checkpoint, or ``last`` is of no owner's log.
     """
-    known = Checkpoint.from_bytes(predecessor.verify(old_keys))
-    checkpoint = Checkpoint.from_bytes(offered.verify(new_keys))
+    known = verify_checkpoint(predecessor, old_keys)
+    checkpoint = verify_checkpoint(offered, new_keys)
     following = Origin.from_text(last.origin).following.to_text()
     if (known.origin, checkpoint.origin, checkpoint.predecessor) != (last.origin, following, known.digest):
         raise VerificationError(
@@ -163,7 +164,8 @@ def succeed(
         _verify_continues(last, known, proof)
     elif last.size - known.size > accept_lost_entries:
         raise VerificationError(
-            f"the owner restored a log of {known.size} entries; {last.size - known.size} that were seen are gone",
+            f"the owner restored a log of {known.size} entries; "
+            f"{last.size - known.size} that were seen are gone",
             code="log-rollback",
             hint="Ask the owner what was lost. Your own records of it, with their proofs, stay valid.",
         )

@@ -29,14 +29,14 @@ def from_array(name: str, array: Array) -> Tensor:
     """Make a tensor of an array; numbers are not copied if they lie in row-major order.
 
     Raises:
-        UsageError: elements that no datatype holds (code ``input-dtype``).
+        UsageError: elements that no datatype holds (code ``input-datatype``).
     """
     try:
         datatype = Datatype(datatype_of(array))
     except UnsupportedError as error:
         raise UsageError(
             f"input {name!r} has elements of type {array.dtype}, which cannot be sent to a model",
-            code="input-dtype",
+            code="input-datatype",
             hint="use numbers, booleans or text",
         ) from error
     if datatype is Datatype.BYTES:
@@ -71,13 +71,13 @@ def _encode_text(name: str, text: object) -> bytes:
     if not isinstance(text, str):
         raise UsageError(
             f"input {name!r} mixes text with other values",
-            code="input-dtype",
+            code="input-datatype",
             hint="convert the column to one type; None stands for a missing value",
         )
     try:
         data = text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise UsageError(f"input {name!r} holds text that is not Unicode", code="input-dtype") from error
+        raise UsageError(f"input {name!r} holds text that is not Unicode", code="input-datatype") from error
     return _LENGTH.pack(len(data)) + data
 
 

@@ -67,7 +67,7 @@ def test_a_missing_text_has_no_bytes() -> None:
 def test_other_elements_are_refused_by_name(array: np.ndarray[Any, Any]) -> None:
     with pytest.raises(UsageError, match="'admitted'") as caught:
         from_array("admitted", array)
-    assert caught.value.code == "input-dtype"
+    assert caught.value.code == "input-datatype"
 
 
 def test_mixed_objects_are_refused_without_showing_them() -> None:
