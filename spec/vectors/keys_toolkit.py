@@ -83,12 +83,13 @@ def key_file(kind: str, public_text: str, line: str) -> bytes:
 
 
 @cache
-def wrap(secret: bytes, passphrase: str, label: str) -> bytes:
+def wrap(secret: bytes, passphrase: str, label: str | bytes) -> bytes:
     """Encrypt a secret under a pass-phrase."""
-    head = b"\x01" + derive(f"salt {label}", 16)
+    bound_to, name = (label.encode(), label) if isinstance(label, str) else (label, label.hex())
+    head = b"\x01" + derive(f"salt {name}", 16)
     kdf = Argon2id(salt=head[1:], length=32, iterations=3, lanes=4, memory_cost=65_536)
-    context = bind(b"strongroom/passphrase/v1", head, label.encode())
-    return head + cobblestone(kdf.derive(passphrase.encode()), context, secret, derive(f"inner {label}", 24))
+    context = bind(b"strongroom/passphrase/v1", head, bound_to)
+    return head + cobblestone(kdf.derive(passphrase.encode()), context, secret, derive(f"inner {name}", 24))
 
 
 def encrypted_line(kind: str, secret_text: str, passphrase: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from keys_toolkit import (
     DEVICE,
     NOW,
@@ -29,9 +30,8 @@ from keys_toolkit import (
     identify,
     public,
     token,
-    wrap,
 )
-from package_toolkit import Signer, bind, canonical, derive
+from package_toolkit import Signer, bind, canonical, cobblestone, derive
 
 OWNER = Chain()
 LICENSE_KEY = ROLE_KEYS["license"][0]
@@ -89,7 +89,9 @@ def by_owner(kind: str) -> Members:
     return {"format": f"{kind}/v1", "issued_at": NOW, "owner": OWNER.owner, "owner_version": 1}
 
 
-def license(*terms: Members, key: Signer = LICENSE_KEY, header: Members | None = None, **changes: Any) -> Document:
+def license(
+    *terms: Members, key: Signer = LICENSE_KEY, header: Members | None = None, **changes: Any
+) -> Document:
     """Make a license for the clinic, with these terms after the three that it must have."""
     payload = by_owner("license") | {
         "partner": party("clinic", CLINIC),
@@ -137,7 +139,12 @@ def release(kind: str, of: Document, key: Signer = LICENSE_KEY, **changes: Any) 
     if kind != "passphrase":
         payload |= {"budget": [], "runtime": RUNTIME}
     if kind == "lease":
-        payload |= {"nonce": NONCE, "not_after": "2026-11-24T04:00:00Z", "previous": None, "restart_key": None}
+        payload |= {
+            "nonce": NONCE,
+            "not_after": "2026-11-24T04:00:00Z",
+            "previous": None,
+            "restart_key": None,
+        }
     return Document(kind, payload | changes, key)
 
 
@@ -207,7 +214,9 @@ def license_file(of: Document, **members: Any) -> bytes:
         **{name: [] for name in lists},
     }
     tokens = {
-        name: [each.token if isinstance(each, Document) else each for each in value] if name in lists else value
+        name: [each.token if isinstance(each, Document) else each for each in value]
+        if name in lists
+        else value
         for name, value in members.items()
     }
     return canonical(content | tokens)
@@ -247,7 +256,8 @@ def wrap_to_sealing_key(bound_to: bytes, content_key: bytes = CONTENT_KEY, name:
         + ephemeral.exchange(dh.public_key())
         + dh_ciphertext
         + SEALING[1184:]
-        + rb"\.//^" + b"\\"
+        + rb"\.//^"
+        + b"\\"
     )
     shared = hashlib.sha3_256(combined).digest()
     key, nonce = _key_schedule(shared, bound_to)
@@ -276,4 +286,8 @@ def _key_schedule(shared: bytes, bound_to: bytes) -> tuple[bytes, bytes]:
 
 def wrap_under_passphrase(bound_to: bytes, passphrase: str, content_key: bytes = CONTENT_KEY) -> str:
     """Wrap a key under a pass-phrase; returns base64."""
-    return base64.b64encode(wrap(content_key, passphrase, bound_to)).decode()
+    head = b"\x01" + derive("license salt", 16)
+    kdf = Argon2id(salt=head[1:], length=32, iterations=3, lanes=4, memory_cost=65_536)
+    context = bind(b"strongroom/passphrase/v1", head, bound_to)
+    message = cobblestone(kdf.derive(passphrase.encode()), context, content_key, derive("license inner", 24))
+    return base64.b64encode(head + message).decode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from strongroom.keys.key_pair import SigningKey
 from strongroom.keys.owner import CutOff, OwnerChain, Role, make_owner, rotate_owner, verify_owner_chain
 from strongroom.keys.text import KeyKind
 from strongroom.license.agreement import agreement_digest
-from strongroom.license.chain import LicenseChain, verify_acceptance, verify_chain
+from strongroom.license.chain import verify_acceptance, verify_chain
 from strongroom.license.counters import charge, charges, limits_of
 from strongroom.license.documents import (
     KINDS,
@@ -24,17 +23,14 @@ from strongroom.license.documents import (
     OfflineFile,
     PassphraseFile,
     Sublicense,
-    Withdrawal,
 )
 from strongroom.license.evaluate import evaluate
 from strongroom.license.key_binding import KeyBinding, unwrap_lease, unwrap_offline, wrap_for_lease
 from strongroom.license.license_file import LicenseFile, verify_license_file
-from strongroom.license.marks import clock_from_broker, raise_clock, withdrawn
-from strongroom.license.offline import revocation_worst_case
 from strongroom.license.payload import to_payload
 from strongroom.license.period import CounterKey, Period
 from strongroom.license.request import AtOwner, BreakGlassUse, Level, Right
-from strongroom.license.signing import read_unverified, sign_document, verify_by_key, verify_by_owner
+from strongroom.license.signing import read_unverified, sign_document, verify_by_owner
 from strongroom.license.term import Term
 from strongroom.license.terms import (
     Agreement,
@@ -42,7 +38,6 @@ from strongroom.license.terms import (
     Expires,
     Grace,
     Levels,
-    Offline,
     Output,
     OutputKind,
     PackageChoice,
@@ -52,7 +47,6 @@ from strongroom.license.terms import (
     Rate,
     Rights,
     Runtimes,
-    decode_term,
 )
 from strongroom.license.verdict import Allowed, Denied
 from tests.unit.license.samples import DOCUMENTS
@@ -85,11 +79,9 @@ from tests.unit.license.world import (
     decide,
     facts,
     key,
-    lease,
     lease_of,
     license_of,
     offline_of,
-    owner,
     owner_chain,
     party,
     passphrase_of,
@@ -99,7 +91,6 @@ from tests.unit.license.world import (
 )
 
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-SECOND = timedelta(seconds=1)
 LICENSE = sign_document(license_of(Expires(at=NOW + DAY)), LICENSE_KEY)
 BINDING = KeyBinding(license=LICENSE.id, runtime=RUNTIME, package=PACKAGE, package_id=PACKAGE_ID)
 
@@ -452,127 +443,3 @@ def test_revoking_a_license_ends_every_sublicense() -> None:
     chain = chain_of(children=[[], [], []])
     for place in range(4):
         assert code_of(decide(chain, revoked=frozenset({chain.ids[place]}))) == "revoked"
-
-
-# --- terms -----------------------------------------------------------------------------------
-
-
-def test_a_term_of_a_later_version_refuses_everything() -> None:
-    term = decode_term({"term": "later", "anything": True})
-    signed = sign_document(license_of(term), LICENSE_KEY)
-    chain = verify_chain(signed.token, [], OWNER)
-    for right in Right:
-        assert isinstance(decide(chain, asked=request(right=right)), Denied)
-    assert code_of(decide(chain)) == "unknown-term"
-
-
-def test_a_package_of_another_owner_under_the_right_name_is_refused() -> None:
-    asked = request(owner=owner("competitor").id, name="risk", version="1.2.0")
-    assert code_of(decide(chain_of(), asked=asked)) == "wrong-owner"
-
-
-# --- clocks and versions ---------------------------------------------------------------------
-
-
-def test_a_clock_set_back_does_not_prolong_a_license() -> None:
-    chain = chain_of(OFFLINE, Expires(at=NOW + DAY))
-    file = offline_of(chain.id).authority
-    mark = raise_clock(None, NOW + DAY - SECOND)
-    assert code_of(decide(chain, NOW, authority=file, clock_mark=mark)) == "clock-set-back"
-    assert code_of(decide(chain, SIGNED - HOUR, authority=file)) == "clock-set-back"
-    # Within the tolerance the mark decides, so even two minutes are not gained twice.
-    at_end = raise_clock(mark, NOW + DAY)
-    assert code_of(decide(chain, NOW + DAY - SECOND, authority=file, clock_mark=at_end)) == "expired"
-
-
-def test_a_clock_stepped_back_over_midnight_does_not_refill_a_budget() -> None:
-    midnight = NOW.replace(hour=0) + DAY
-    chain = chain_of(Predictions(limit=1, per=Period.DAY))
-    spent = {CounterKey(chain.id, Predictions.counter, "2026-11-25"): 1}
-    long_lease = lease(chain, not_after=NOW + 9 * DAY)
-    verdict = decide(chain, midnight - SECOND, used=spent, clock_mark=midnight, authority=long_lease)
-    assert code_of(verdict) == "predictions-used-up"
-
-
-def test_a_clock_that_once_stood_in_2040_locks_nobody_out() -> None:
-    chain = chain_of(OFFLINE, Expires(at=NOW + 5 * DAY))
-    file = offline_of(chain.id).authority
-    # In 2040 every file has ended, so no use is allowed that would raise the mark.
-    assert isinstance(decide(chain, NOW.replace(year=2040), authority=file), Denied)
-    assert code_of(decide(chain, NOW, authority=file, clock_mark=NOW)) == "allowed"
-    # A mark raised by a smaller jump comes down with a fresh answer of the broker.
-    jumped = raise_clock(NOW, NOW + DAY)
-    assert code_of(decide(chain, NOW, clock_mark=jumped)) == "clock-set-back"
-    assert code_of(decide(chain, NOW, clock_mark=clock_from_broker(NOW))) == "allowed"
-
-
-def test_an_older_version_does_not_open_after_a_newer_one() -> None:
-    chain = chain_of()
-    assert code_of(decide(chain, version_mark="1.3.0")) == "version-rollback"
-    permit = Withdrawal(
-        owner=OWNER.id,
-        owner_version=1,
-        issued_at=NOW,
-        name="risk",
-        version="1.3.0",
-        package=PACKAGE,
-        permits="1.2.0",
-        reason="wrong unit",
-    )
-    token = sign_document(permit, LICENSE_KEY).token
-    genuine = withdrawn(verify_by_owner(token, Withdrawal, OWNER).document)
-    assert code_of(decide(chain, version_mark="1.3.0", withdrawals=(genuine,))) == "allowed"
-    # Replayed after 1.4.0 was seen, or written by the partner itself, it permits nothing.
-    assert code_of(decide(chain, version_mark="1.4.0", withdrawals=(genuine,))) == "version-rollback"
-    for signer in (CLINIC, PACKAGE_KEY, DEVICE):
-        assert refused(forge(to_payload(permit), signer, Withdrawal.typ()), Withdrawal) == "wrong-signer"
-
-
-# --- how long a revocation takes -------------------------------------------------------------
-
-
-def _last_use(chain: LicenseChain, *, hours: int) -> int:
-    """Return the last hour after a revocation in which a runtime without news is still served."""
-    start = lease(chain, issued_at=NOW, not_after=NOW + HOUR)
-    latest = 0
-    for hour in range(hours):
-        now = NOW + hour * HOUR
-        for began in range(hour + 1):
-            for number in (1, 2, 3):
-                use = BreakGlassUse(NOW + began * HOUR, "fire", number)
-                verdict = decide(chain, now, authority=start, outage_since=NOW, break_glass=use)
-                if isinstance(verdict, Allowed):
-                    latest = hour
-        if isinstance(decide(chain, now, authority=start, outage_since=NOW), Allowed):
-            latest = hour
-    return latest
-
-
-def test_a_revocation_takes_effect_within_lease_and_grace_and_break_glass() -> None:
-    chain = chain_of(Grace(hours=6, predictions=10**6), BreakGlass(hours=3, uses=2))
-    worst = revocation_worst_case(chain, lease=HOUR).total
-    assert worst == 13 * HOUR
-    assert _last_use(chain, hours=30) * HOUR == worst - HOUR
-    plain = chain_of()
-    assert revocation_worst_case(plain, lease=HOUR).total == HOUR
-    assert _last_use(plain, hours=30) == 0
-
-
-def test_grace_ends_with_the_license_and_with_a_revocation_that_is_seen() -> None:
-    chain = chain_of(Grace(hours=99, predictions=99), Expires(at=NOW + 2 * HOUR))
-    assert code_of(decide(chain, NOW + HOUR, outage_since=NOW)) == "allowed"
-    assert code_of(decide(chain, NOW + HOUR, outage_since=NOW, revoked=frozenset({chain.id}))) == "revoked"
-    assert code_of(decide(chain, NOW + 2 * HOUR, outage_since=NOW)) == "expired"
-
-
-def test_an_offline_file_does_not_outlive_what_the_license_allows() -> None:
-    chain = chain_of(Offline(hours=24, files=1))
-    file = offline_of(chain.id, issued_at=NOW, not_after=NOW + 25 * HOUR)
-    assert code_of(decide(chain, authority=file.authority)) == "offline-too-long"
-
-
-def test_a_usage_report_is_by_the_device_that_it_names() -> None:
-    kind = type(DOCUMENTS["usage"])
-    token = forge(to_payload(DOCUMENTS["usage"]), key(KeyKind.DEVICE, 77), kind.typ())
-    with pytest.raises(VerificationError):
-        verify_by_key(token, kind, DEVICE.public_text)

@@ -276,7 +276,7 @@ def test_offline_files_together_never_hold_more_than_the_license(
     files: list[OfflineFile] = []
     for _ in range(count):
         shares = data.draw(st.integers(1, 3))
-        plan = plan_offline(chain, NOW, shares=shares, outstanding={chain.id: files})
+        plan = plan_offline(chain, NOW, shares={chain.id: shares}, outstanding={chain.id: files})
         if not isinstance(plan, OfflinePlan):
             break
         files.append(

@@ -190,6 +190,8 @@ def _output(term: Output) -> str:
 def _package(choice: PackageChoice) -> str:
     if choice.digest is not None:
         return f"the package with digest {choice.digest}"
+    if choice.only is not None:
+        return f"model {choice.name}, version {choice.only}"
     bounds = ""
     if choice.at_least is not None:
         bounds += f", from version {choice.at_least}"

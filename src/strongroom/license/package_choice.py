@@ -79,11 +79,17 @@ class PackageChoice(Fields, frozen=True, kw_only=True, omit_defaults=True):
         if self.digest is not None:
             return f"sha256:{self.digest}"
         low, high = self._bounds()
-        if low is not None and high is not None and high == next_version(low):
-            return f"{self.name}@{self.at_least}"
+        if self.only is not None:
+            return f"{self.name}@{self.only}"
         bounds = [f">={self.at_least}"] if low is not None else []
         bounds += [f"<{self.below}"] if high is not None else []
         return f"{self.name}@{','.join(bounds)}" if bounds else f"{self.name}"
+
+    @property
+    def only(self) -> str | None:
+        """The one version that is between the bounds, if there is just one."""
+        low, high = self._bounds()
+        return self.at_least if low is not None and high is not None and high == next_version(low) else None
 
     def covers(self, name: str, version: str, digest: str) -> bool:
         """Tell whether a package is meant."""

@@ -30,7 +30,8 @@ def test_the_specification_has_the_same_codes() -> None:
 
 
 def test_the_specification_has_the_same_kinds_and_signers() -> None:
-    rows = [[cell.replace("`", "") for cell in row] for row in _rows("Documents")]
+    # Five columns; the table of common members in the same section has three.
+    rows = [[cell.replace("`", "") for cell in row] for row in _rows("Documents") if len(row) == 5]
     assert [row[:4] for row in rows] == [
         [kind.NAME, kind.typ(), kind.PREFIX, ", ".join(kind.SIGNERS)] for kind in KINDS
     ]

@@ -83,6 +83,7 @@ def test_every_term_has_a_sentence(tag: str) -> None:
         (Purpose(purposes=("triage",)), "Only for 'triage'."),
         (Rights(rights=(Right.PREDICT,)), "The holder may predict (compute answers), nothing else."),
         (Packages(packages=(PackageChoice(name="risk"),)), "Model risk, every version."),
+        (Packages(packages=(PackageChoice.from_text("risk@1.2.0"),)), "Model risk, version 1.2.0."),
         (Packages(packages=(PackageChoice(name="risk", below="2.0.0"),)), "Model risk, below version 2.0.0."),
         (
             Packages(packages=(PackageChoice(name="risk", at_least="2.0.0"),)),
