@@ -17,7 +17,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from keys_toolkit import (
     DEVICE,
     NOW,
@@ -30,8 +29,9 @@ from keys_toolkit import (
     identify,
     public,
     token,
+    wrap,
 )
-from package_toolkit import Signer, bind, canonical, cobblestone, derive
+from package_toolkit import Signer, bind, canonical, derive
 
 OWNER = Chain()
 LICENSE_KEY = ROLE_KEYS["license"][0]
@@ -286,8 +286,4 @@ def _key_schedule(shared: bytes, bound_to: bytes) -> tuple[bytes, bytes]:
 
 def wrap_under_passphrase(bound_to: bytes, passphrase: str, content_key: bytes = CONTENT_KEY) -> str:
     """Wrap a key under a pass-phrase; returns base64."""
-    head = b"\x01" + derive("license salt", 16)
-    kdf = Argon2id(salt=head[1:], length=32, iterations=3, lanes=4, memory_cost=65_536)
-    context = bind(b"strongroom/passphrase/v1", head, bound_to)
-    message = cobblestone(kdf.derive(passphrase.encode()), context, content_key, derive("license inner", 24))
-    return base64.b64encode(head + message).decode()
+    return base64.b64encode(wrap(content_key, passphrase, bound_to)).decode()
