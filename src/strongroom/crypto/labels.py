@@ -33,9 +33,6 @@ PASSPHRASE_FILE: Final = b"strongroom/passphrase/v1"
 KEY_ENCRYPTION: Final = b"strongroom/key-encryption/v1"
 """Associated data of a content key at rest under the owner's key-encryption key."""
 
-LOG_COMMITMENT: Final = b"strongroom/log-commitment/v1"
-"""Salted digest that stands in the log for a record (spec/log.md)."""
-
 ALL: Final = tuple(value for name, value in sorted(globals().items()) if isinstance(value, bytes))
 
 
