@@ -217,6 +217,13 @@ def decisions() -> Iterator[Vector]:
     ]
     for code, comment, document, changes in denials:
         yield _decision(f"denied-decision-{code}", comment, document, changes, code=code)
+    ended = {"not_after": LATER}
+    yield _decision(
+        "denied-decision-offline-ended", "only the file has ended", good, ended, code="offline-ended"
+    )
+    together = kit.license({"at": LATER, "term": "expires"}, kit.OFFLINE)
+    name = "denied-decision-expired-with-file"
+    yield _decision(name, "the license ended together with its file", together, ended, code="expired")
 
 
 def _decision(name: str, comment: str, document: Document, changes: dict[str, Any], **result: str) -> Vector:
@@ -236,7 +243,9 @@ def _decision(name: str, comment: str, document: Document, changes: dict[str, An
     budget = (
         [{"counter": "predictions", "limit": 100, "per": "day"}] if b"predictions" in document.payload else []
     )
-    file = kit.license_file(document, offline=[kit.release("offline", document, budget=budget)])
+    not_after = changes.get("not_after", kit.END)
+    offline = kit.release("offline", document, budget=budget, not_after=not_after)
+    file = kit.license_file(document, offline=[offline])
     header = {
         "check": "decision",
         "pinned": PINNED,

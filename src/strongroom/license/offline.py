@@ -21,7 +21,7 @@ from strongroom.license.chain import ChainDocument, LicenseChain
 from strongroom.license.codes import Code
 from strongroom.license.counters import Counts
 from strongroom.license.fields import hours
-from strongroom.license.period import CounterKey, CounterName, Period
+from strongroom.license.period import CounterKey, CounterName, Period, is_over
 from strongroom.license.release_documents import OfflineFile
 from strongroom.license.request import Budget
 from strongroom.license.standing import break_glass_of, counted_term, grace_of
@@ -182,12 +182,14 @@ def _left(
     document: ChainDocument, term: Counted, now: datetime, used: Counts, files: Sequence[OfflineFile]
 ) -> int:
     key = CounterKey(document.id, term.counter, term.per.key(now))
-    carved = 0
-    for file in files:
-        # What was carved out of a total is gone, used or not; nobody can tell.
-        if term.per is Period.TOTAL or file.not_after > now:
-            carved += _carved(file, term)
+    # What was carved out is gone until its period is over, used or not, also if the file
+    # has ended by then: nobody can tell. Of a total it is gone for ever.
+    carved = sum(_carved(file, term) for file in files if not is_over(_last_period(file, term), now))
     return term.limit - used.get(key, 0) - carved
+
+
+def _last_period(file: OfflineFile, term: Counted) -> str:
+    return term.per.key(file.not_after - timedelta(seconds=1))
 
 
 def _carved(file: OfflineFile, term: Counted) -> int:
@@ -198,7 +200,7 @@ def _nothing_left(document: ChainDocument, term: Counted) -> Denied:
     return Denied(
         code=term.code,
         reason=f"of {term.limit} {term.counter} per {term.per} nothing is left to carve out",
-        hint="Wait until an offline file ends, or grant more.",
+        hint="Wait until the offline files have ended and the period is over, or grant more.",
         term=term.tag,
         document=document.id,
     )

@@ -261,6 +261,15 @@ def test_an_offline_file_works_until_its_end() -> None:
     assert verdict.reason == "the offline file ended 2026-12-03T03:00:00Z"
 
 
+def test_that_the_license_ended_is_told_before_that_its_key_file_ended() -> None:
+    file = offline_of(CHAIN.id).authority
+    ending = chain_of(OFFLINE, Expires(at=file.not_after))
+    assert code_of(decide(ending, file.not_after, authority=file)) == "expired"
+    longer = chain_of(OFFLINE, Expires(at=file.not_after + DAY))
+    assert code_of(decide(longer, file.not_after, authority=file)) == "offline-ended"
+    assert code_of(decide(chain_of(OFFLINE), file.not_after, authority=file)) == "offline-ended"
+
+
 @pytest.mark.parametrize("make", [offline_of, passphrase_of])
 def test_use_without_a_broker_needs_the_term_in_the_license_itself(make: Any) -> None:
     for chain in (CHAIN, chain_of(children=[[OFFLINE]])):

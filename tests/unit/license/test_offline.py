@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from strongroom.license.offline import (
     OfflinePlan,
@@ -33,8 +33,13 @@ def budget(limit: int, per: Period = Period.DAY) -> Budget:
     return Budget(counter=CounterName.PREDICTIONS, limit=limit, per=per)
 
 
-def out(*entries: Budget, end: int = 5) -> OfflineFile:
-    return offline_of("lic-" + "a" * 24, budget=entries, issued_at=NOW - 9 * DAY, not_after=NOW + end * DAY)
+def out(*entries: Budget, end: int = 5, not_after: datetime | None = None) -> OfflineFile:
+    return offline_of(
+        "lic-" + "a" * 24,
+        budget=entries,
+        issued_at=NOW - 9 * DAY,
+        not_after=not_after or NOW + end * DAY,
+    )
 
 
 def planned(plan: OfflinePlan | Denied) -> OfflinePlan:
@@ -89,9 +94,18 @@ def test_what_is_out_is_taken_off() -> None:
 
 def test_a_file_that_ended_gives_its_days_back_but_not_its_total() -> None:
     chain = chain_of(OFFLINE, PREDICTIONS, TOTAL)
-    outstanding = {chain.id: [out(budget(30), budget(400, Period.TOTAL), end=0)]}
+    midnight = NOW.replace(hour=0)
+    outstanding = {chain.id: [out(budget(30), budget(400, Period.TOTAL), not_after=midnight)]}
     plan = planned(plan_offline(chain, NOW, outstanding=outstanding))
     assert plan.budget == (budget(100), budget(600, Period.TOTAL))
+
+
+def test_a_file_that_ended_today_may_have_used_its_day_up() -> None:
+    chain = chain_of(OFFLINE, PREDICTIONS)
+    second = timedelta(seconds=1)
+    for end in (NOW - HOUR, NOW.replace(hour=0) + second):
+        outstanding = {chain.id: [out(budget(30), not_after=end)]}
+        assert planned(plan_offline(chain, NOW, outstanding=outstanding)).budget == (budget(70),)
 
 
 def test_files_share_what_is_left() -> None:
