@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SECONDS_OF_FUZZ ?= 60
 FUZZ_SECONDS ?= 600
+KILLS ?= 500
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -68,8 +69,9 @@ fuzz: $(VENV)/dev.stamp ## one minute of fuzzing, shared by all targets
 	$(BIN)/python tests/fuzz/run.py --total $(SECONDS_OF_FUZZ)
 
 .PHONY: soak
-soak: $(VENV)/dev.stamp ## long fuzzing and long property tests (FUZZ_SECONDS for each target)
+soak: $(VENV)/dev.stamp ## long fuzzing (FUZZ_SECONDS a target), 500 kills (KILLS), long property tests
 	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
+	STRONGROOM_KILLS=$(KILLS) $(BIN)/pytest tests/attacks/test_home.py tests/unit/home/test_files.py
 	HYPOTHESIS_PROFILE=soak $(BIN)/pytest tests/property
 
 .PHONY: bench

@@ -8,6 +8,8 @@
 # strace         a test proves that no plaintext is written to a disk
 # util-linux     setpriv: the attacks "as another user" need a second uid
 # bsdextrautils  column, for the help text of make
+# golang-go, golang-golang-x-mod-dev
+#                a test lets a verifier that is not ours check the log
 set -euo pipefail
 
 missing=()
@@ -16,6 +18,8 @@ command -v git >/dev/null || missing+=(git)
 command -v strace >/dev/null || missing+=(strace)
 command -v setpriv >/dev/null || missing+=(util-linux)
 command -v column >/dev/null || missing+=(bsdextrautils)
+command -v go >/dev/null || missing+=(golang-go)
+[ -d /usr/share/gocode/src/golang.org/x/mod/sumdb ] || missing+=(golang-golang-x-mod-dev)
 
 if [ ${#missing[@]} -eq 0 ]; then
   echo "setup: every system package is there"

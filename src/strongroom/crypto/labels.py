@@ -33,6 +33,9 @@ PASSPHRASE_FILE: Final = b"strongroom/passphrase/v1"
 KEY_ENCRYPTION: Final = b"strongroom/key-encryption/v1"
 """Associated data of a content key at rest under the owner's key-encryption key."""
 
+LOG_COMMITMENT: Final = b"strongroom/log-commitment/v1"
+"""Salted digest by which the log holds a record (spec/log.md)."""
+
 ALL: Final = tuple(value for name, value in sorted(globals().items()) if isinstance(value, bytes))
 
 

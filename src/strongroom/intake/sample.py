@@ -10,6 +10,7 @@ apart, everything else is one array. Nothing of a row ever reaches a message.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -81,7 +82,10 @@ def read_sample(sample: Any) -> Rows:
         UsageError: ``sample-empty``, or ``sample-type`` for what no tensor can hold.
         UnsupportedError: a table of polars or pyarrow, and pandas is not installed.
     """
-    rows = _rows(_head(sample))
+    # A copy: a model that keeps the rows it was fitted on multiplies them with themselves
+    # when it is asked with the very same array, which takes another way through BLAS and
+    # ends in other last bits than the rows of a stranger do.
+    rows = _rows(copy.deepcopy(_head(sample)))
     if not (rows.columns or rows.array is not None) or len(rows) == 0:
         raise UsageError("the sample has no rows", code="sample-empty")
     return rows

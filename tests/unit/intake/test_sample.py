@@ -173,3 +173,14 @@ def test_fields_that_the_sample_lacks_are_refused(fields: list[Field]) -> None:
     with pytest.raises(UsageError) as raised:
         read_sample(models.table()).tensors(fields)
     assert raised.value.code == "sample-columns"
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_model_is_not_asked_with_the_very_rows_that_were_passed(order: Any) -> None:
+    """A model that keeps its rows answers those in other last bits: BLAS knows a product with itself."""
+    passed = np.asarray(np.arange(12.0).reshape(4, 3), order=order)
+    rows = read_sample(passed)
+    assert not np.shares_memory(rows.original, passed)
+    assert rows.original.flags.c_contiguous == passed.flags.c_contiguous
+    table = pd.DataFrame(passed, columns=["a", "b", "c"])
+    assert not np.shares_memory(read_sample(table).original.to_numpy(), table.to_numpy())
