@@ -20,7 +20,8 @@ import binascii
 import json
 import re
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
@@ -269,12 +270,32 @@ def from_wire(
     return document
 
 
+def _verify_format(value: Any, kind: Any) -> None:
+    """Say of a document of another kind that it is one, before its members are compared."""
+    said = value.get("format") if isinstance(value, dict) else None
+    wanted = _formats_of(kind)
+    if isinstance(said, str) and wanted and said not in wanted:
+        raise FormatError(
+            f"this is of the kind {ascii(said)[1:-1][:40]}, and {wanted[0]} is expected", code="wrong-kind"
+        )
+
+
+@cache
+def _formats_of(kind: Any) -> tuple[Any, ...]:
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return ()
+    return next(
+        (get_args(field.type) for field in msgspec.structs.fields(kind) if field.name == "format"), ()
+    )
+
+
 def from_json_value(value: Any, kind: type[S]) -> S:
     """Convert parsed JSON into a msgspec struct, strictly.
 
     Raises:
         FormatError: unknown or missing members, or wrong types.
     """
+    _verify_format(value, kind)
     try:
         return msgspec.convert(value, type=kind, strict=True)
     except msgspec.ValidationError as error:

@@ -28,6 +28,8 @@ class Error(Exception):
         """Stable kebab-case name of the rule that refused."""
         self.hint = hint
         """What the user can do about it, or None."""
+        # A traceback shows only the message; in a notebook that is all that a person sees.
+        self.add_note(f"[{self.code}]" if hint is None else f"[{self.code}] hint: {hint}")
 
 
 class UsageError(Error):

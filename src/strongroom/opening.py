@@ -112,11 +112,12 @@ class _Attempt:
 
     def fits(self, candidate: Candidate) -> bool:
         try:
-            self.open(candidate)
+            opening = self.open(candidate)
         except Error:
             # Why it does not fit is told when it is the one that is opened.
             return False
-        return True
+        # Neither does a license that is used up for now stand in the way of one that is not.
+        return 0 not in opening.allowed.remaining.values()
 
     def open(self, candidate: Candidate) -> Opening:
         pinned = candidate.owner

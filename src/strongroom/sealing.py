@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,9 +57,9 @@ class Sealed:
     package_digest: str
     size: int
     """Bytes of the package file."""
-    files: tuple[SourceFile, ...]
+    files: tuple[SourceFile, ...] = field(repr=False)
     """What went in."""
-    left: tuple[Left, ...]
+    left: tuple[Left, ...] = field(repr=False)
     """What a folder held and the package does not, with reasons."""
     loader: str
     """The library that runs the model."""

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -310,3 +310,22 @@ def test_base64_agrees_with_the_standard_library() -> None:
     data = bytes(range(256))
     assert to_base64(data) == base64.standard_b64encode(data).decode()
     assert base64.urlsafe_b64decode(to_base64url(data) + "=" * (-len(to_base64url(data)) % 4)) == data
+
+
+class _Letter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    format: Literal["letter/v1"]
+    text: str
+
+
+def test_a_document_of_another_kind_is_called_by_its_kind() -> None:
+    with pytest.raises(FormatError, match=r"invite-file/v1, and letter/v1 is expected") as caught:
+        from_wire(b'{"format":"invite-file/v1","owner":[]}', _Letter)
+    assert caught.value.code == "wrong-kind"
+    with pytest.raises(FormatError) as hostile:
+        from_wire(canonical_json({"format": "\x1b[2J" * 40}), _Letter)
+    assert "\x1b" not in str(hostile.value)
+
+
+def test_a_traceback_shows_code_and_hint() -> None:
+    assert FormatError("no", code="bad", hint="do that").__notes__ == ["[bad] hint: do that"]
+    assert FormatError("no").__notes__ == ["[malformed]"]

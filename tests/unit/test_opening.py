@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from strongroom.founding import rotate
 from strongroom.home.home import Home
 from strongroom.keys.owner import Role
 from strongroom.license.license_file import LicenseFile
+from strongroom.license.period import Period
 from strongroom.license.request import Level, Right
-from strongroom.license.terms import Expires, Levels, Purpose
+from strongroom.license.terms import Expires, Levels, Predictions, Purpose
 from strongroom.opening import open_model
 from strongroom.sealing import seal
 from tests.parties import (
@@ -102,6 +104,32 @@ def test_the_newer_of_two_licenses_does_not_hide_that_both_fit(hospital: Home, c
     assert refusal(lambda: open_model(clinic, "risk", now=right_now())) == "ambiguous-model"
     opening = open_model(clinic, "risk", now=right_now(), license_id=first.license_id)
     assert opening.chain.id == first.license_id
+
+
+def test_a_spent_license_does_not_stand_in_the_way_of_a_good_one(hospital: Home, clinic: Home) -> None:
+    small = grant_to(hospital, "clinic", terms=[Predictions(limit=5, per=Period.DAY)])
+    large = grant_to(hospital, "clinic", terms=[Predictions(limit=500, per=Period.DAY)])
+    accept_at(clinic, small)
+    accept_at(clinic, large)
+    opening = open_model(clinic, "risk", now=right_now(), license_id=small.license_id)
+    spent = replace(opening.request, predictions=5)
+    clinic.marks.reserve(opening.chain, spent, opening.facts, right_now())
+    assert open_model(clinic, "risk", now=right_now()).chain.id == large.license_id
+
+
+def test_a_license_that_is_not_here_or_covers_another_model_is_called_so(
+    hospital: Home, clinic: Home
+) -> None:
+    accept_at(clinic, grant_to(hospital, "clinic"))
+    seal_model(hospital, name="other")
+    other = grant_to(hospital, "clinic", "other")
+    accept_at(clinic, other)
+
+    def open_by(license_id: str) -> str:
+        return refusal(lambda: open_model(clinic, "risk", now=right_now(), license_id=license_id))
+
+    assert open_by("lic-nope") == "unknown-license"
+    assert open_by(other.license_id) == "unknown-model"
 
 
 def test_an_expired_license_does_not_stand_in_the_way_of_a_good_one(hospital: Home, clinic: Home) -> None:

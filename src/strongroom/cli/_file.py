@@ -6,11 +6,12 @@ write_output(terminal, data, Path("clinic.license"), replace=shared.yes)
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from strongroom._limits import LIMITS
-from strongroom.errors import FormatError, UsageError
+from strongroom.errors import FormatError, ObjectNotFound, StorageUnavailable, UsageError
 
 if TYPE_CHECKING:
     from strongroom.cli._shared import Shared
@@ -72,12 +73,29 @@ def agree_to_replace(terminal: Terminal, path: Path, *, replace: bool) -> None:
 
     Raises:
         UsageError: the file exists (code ``already-exists``).
+        ObjectNotFound: the folder for it does not exist (code ``no-folder``).
+        StorageUnavailable: nothing can be written there.
     """
+    _verify_folder(path)
     if replace or not path.exists() or (terminal.can_ask and terminal.confirm(f"Replace {path}?", yes=False)):
         return
     raise UsageError(
         f"{path} exists already", code="already-exists", hint="choose another name, or add --yes"
     )
+
+
+def _verify_folder(path: Path) -> None:
+    # Before anything is signed or counted for a file that could not be written.
+    if not path.parent.is_dir():
+        raise ObjectNotFound(
+            f"there is no folder {path.parent} to write {path.name} to",
+            code="no-folder",
+            hint="make it first",
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise StorageUnavailable(
+            f"nothing can be written to the folder {path.parent}", hint="choose another one with --output"
+        )
 
 
 def deliver(

@@ -29,7 +29,12 @@ class Letter:
     def to_text(self) -> str:
         """Write the letter."""
         steps = [
-            _step("Install Strongroom, if it is not there yet:", 'pip install "strongroom[demo]"'),
+            _step(
+                f"Open a terminal in this folder, on the Linux machine and under the account with which\n"
+                f"   you joined {self.owner}. Python 3.11 or later is needed. Install Strongroom, if it is\n"
+                "   not there yet:",
+                'pip install "strongroom[demo]"',
+            ),
             *self._meet(),
             _step(
                 "Look at the license. This shows in plain words what you may do and until when:",

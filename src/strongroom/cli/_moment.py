@@ -3,7 +3,7 @@
     >>> from datetime import UTC, datetime
     >>> from zoneinfo import ZoneInfo
     >>> end_of("2027-06-30", datetime(2026, 1, 1, tzinfo=UTC), ZoneInfo("Europe/Berlin"))
-    datetime.datetime(2027, 6, 30, 21, 59, 59, tzinfo=datetime.timezone.utc)
+    datetime.datetime(2027, 6, 30, 22, 0, tzinfo=datetime.timezone.utc)
 
 A bare date means the whole of that day where the license is used: as an end its last second, as a start its
 first. What is signed is the instant, so everybody computes with the same one.
@@ -32,10 +32,16 @@ _HINT: Final = "write a date (2027-06-30), an instant (2027-06-30T12:00:00Z) or 
 def end_of(text: str, now: datetime, zone: tzinfo | None = None) -> datetime:
     """Read the end of a period; a bare date includes that day in ``zone`` (None: this machine's).
 
+    Returns:
+        The first instant that is no longer covered: for a bare date, midnight after that day.
+
     Raises:
-        UsageError: it is none of the forms (code ``bad-date``).
+        UsageError: it is none of the forms (code ``bad-date``), or not in the future (code ``expiry-past``).
     """
-    return _read(text, now, zone, time(23, 59, 59))
+    moment = _read(text, now, zone, timedelta(days=1))
+    if moment <= now:
+        raise UsageError(f"{text} is in the past", code="expiry-past", hint=_HINT)
+    return moment
 
 
 def start_of(text: str, now: datetime, zone: tzinfo | None = None) -> datetime:
@@ -44,10 +50,10 @@ def start_of(text: str, now: datetime, zone: tzinfo | None = None) -> datetime:
     Raises:
         UsageError: it is none of the forms (code ``bad-date``).
     """
-    return _read(text, now, zone, time(0, 0, 0))
+    return _read(text, now, zone, timedelta())
 
 
-def _read(text: str, now: datetime, zone: tzinfo | None, clock: time) -> datetime:
+def _read(text: str, now: datetime, zone: tzinfo | None, beyond: timedelta) -> datetime:
     if match := _DURATION.fullmatch(text):
         try:
             return (now + int(match[1]) * _UNITS[match[2]]).replace(microsecond=0)
@@ -56,7 +62,7 @@ def _read(text: str, now: datetime, zone: tzinfo | None, clock: time) -> datetim
     try:
         if len(text) == len("2027-06-30"):
             # astimezone of a naive value takes the machine's zone with its rule for that very day.
-            moment = datetime.combine(date.fromisoformat(text), clock)
+            moment = datetime.combine(date.fromisoformat(text) + beyond, time())
             return (moment.replace(tzinfo=zone) if zone else moment).astimezone(UTC)
         instant = datetime.fromisoformat(text)
     except (ValueError, OverflowError) as error:

@@ -123,7 +123,8 @@ class Terminal:
         # Into a pipe goes one line per row, however long; on a terminal cells fold inside their column.
         whole_lines = not self.shows_data_to_a_person
         for column in columns:
-            grid.add_column(column.upper(), no_wrap=whole_lines, overflow="fold")
+            # An id is there to be copied: it stays in one piece, and the other cells fold.
+            grid.add_column(column.upper(), no_wrap=whole_lines or column == "license", overflow="fold")
         for row in rows:
             grid.add_row(*(Text(printable(cell)) for cell in row))
         self.draw(grid, width=_UNLIMITED_COLUMNS if whole_lines else None)

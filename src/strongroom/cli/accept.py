@@ -146,6 +146,9 @@ def _pull(shared: Shared, home: Home, path: Path) -> StoredPackage:
 
 
 def _tell(shared: Shared, offer: Offer, acceptance: str, packages: list[StoredPackage]) -> None:
+    from strongroom.cli._moment import shown
+    from strongroom.license.terms import Expires
+
     chain = offer.license.chain
     document = {
         "license": chain.id,
@@ -160,6 +163,9 @@ def _tell(shared: Shared, offer: Offer, acceptance: str, packages: list[StoredPa
     shared.terminal.result(document, f"{chain.id} is accepted{f', with {models}' if models else ''}")
     if not packages and not shared.json:
         shared.terminal.note("No package lies beside it; get the .sealed file and use --package.")
+    ended = [term.at for _, term in chain.terms() if isinstance(term, Expires) and term.at <= shared.now]
+    if ended:
+        shared.terminal.warning(f"it ended {shown(min(ended))}; ask {offer.pinned.label} for a new one")
     if not offer.has_key_for_this_runtime:
         shared.terminal.warning(f"it has no key for this installation; ask {offer.pinned.label} for one")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from strongroom.cli._page import page
@@ -40,7 +41,7 @@ def models(*, shared: Shared = SHARED) -> None:
         (
             str(each["model"]),
             str(each["license"]),
-            str(each["until"] or "-")[: len("2027-06-30")],
+            _last_day(each["until"]),
             "-" if each["remaining"] is None else f"{each['remaining']:,}",
             str(each["status"]),
         )
@@ -50,6 +51,13 @@ def models(*, shared: Shared = SHARED) -> None:
     shared.terminal.table(
         {"models": found}, columns, rows, empty="There are no licenses here; accept one first."
     )
+
+
+def _last_day(until: str | None) -> str:
+    """Return the day of the last second that is covered: midnight is the end of the day before."""
+    from strongroom._encoding import from_instant
+
+    return "-" if until is None else f"{from_instant(until) - timedelta(seconds=1):%Y-%m-%d}"
 
 
 def _try(shared: Shared, home: Home, candidate: Candidate) -> dict[str, Any]:
@@ -81,7 +89,7 @@ def _try(shared: Shared, home: Home, candidate: Candidate) -> dict[str, Any]:
         **known,
         "until": None if until is None else to_instant(until),
         "remaining": min(opened.allowed.remaining.values(), default=None),
-        "status": "ready",
+        "status": "spent" if 0 in opened.allowed.remaining.values() else "ready",
         "reason": None,
     }
 

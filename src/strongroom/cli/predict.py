@@ -118,10 +118,10 @@ def _ask(model: Model, columns: Columns, *, proba: bool) -> dict[str, Any]:
     try:
         answer = model.predict_proba(columns) if proba else model.predict(columns)
     except UsageError as error:
-        if error.code not in {"input-columns", "input-shape"}:
+        if error.code not in {"input-columns", "input-shape"} or str(error).startswith("missing"):
             raise
         # The hint of the SDK speaks of data frames.
-        hint = "take out what the model does not take; --id-column NAME keeps a column beside the answers"
+        hint = "give exactly the columns that the model takes; --id-column NAME keeps one beside the answers"
         raise UsageError(str(error), code=error.code, hint=hint) from error
     return to_columns(answer, model.info.classes, prefix="probability" if proba else "prediction")
 

@@ -17,6 +17,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from strongroom._encoding import to_instant
 from strongroom.errors import ObjectNotFound
 from strongroom.home.licenses import Licenses, StoredLicense
 from strongroom.home.packages import Packages, StoredPackage
@@ -77,6 +78,8 @@ class Catalog:
             for candidate in self._matching(wanted)
             if license_id in (None, candidate.license.license_id)
         ]
+        if not found and license_id is not None:
+            raise self._not_by_license(wanted, license_id)
         if not found:
             raise self._nothing(wanted)
         owners = {candidate.owner.id: candidate.owner for candidate in found}
@@ -138,6 +141,19 @@ class Catalog:
             if license.covers(package.name, str(package.version), digest)
         ]
 
+    def _not_by_license(self, wanted: Reference, license_id: str) -> ObjectNotFound:
+        if all(stored.license_id != license_id for stored in self.licenses.all()):
+            return ObjectNotFound(
+                f"there is no license {license_id} in this home",
+                code="unknown-license",
+                hint="strongroom models",
+            )
+        return ObjectNotFound(
+            f"the license {license_id} does not cover {wanted.to_text()}",
+            code="unknown-model",
+            hint="strongroom models lists what each license covers",
+        )
+
     def _nothing(self, wanted: Reference) -> ObjectNotFound:
         name = wanted.name
         if name is not None and any(stored.names(name) for stored in self.licenses.all()):
@@ -165,8 +181,11 @@ def _choose(wanted: Reference, found: list[Candidate], fits: Fits) -> Candidate:
         raise _ambiguous(
             wanted,
             "licenses",
-            [candidate.license.license_id for candidate in fitting_ones],
-            "choose one with --license",
+            [
+                f"{candidate.license.license_id} (signed {to_instant(candidate.license.issued_at)})"
+                for candidate in fitting_ones
+            ],
+            "choose one: --license ID on the command line, license=ID in Python",
         )
     return fitting_ones[0] if fitting_ones else best[0][0]
 

@@ -16,12 +16,12 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def test_a_date_includes_that_day_in_its_zone() -> None:
-    assert end_of("2027-06-30", NOW, BERLIN) == datetime(2027, 6, 30, 21, 59, 59, tzinfo=UTC)
+    assert end_of("2027-06-30", NOW, BERLIN) == datetime(2027, 6, 30, 22, tzinfo=UTC)
     assert start_of("2027-06-30", NOW, BERLIN) == datetime(2027, 6, 29, 22, 0, 0, tzinfo=UTC)
 
 
 def test_a_date_follows_the_summer_time_of_that_day_and_not_of_today() -> None:
-    assert end_of("2027-01-31", NOW, BERLIN) == datetime(2027, 1, 31, 22, 59, 59, tzinfo=UTC)
+    assert end_of("2027-01-31", NOW, BERLIN) == datetime(2027, 1, 31, 23, tzinfo=UTC)
 
 
 def test_an_instant_is_itself() -> None:
@@ -87,3 +87,9 @@ def test_zones_have_names() -> None:
 
 def test_instants_are_shown_in_utc() -> None:
     assert shown(datetime(2027, 6, 30, 12, tzinfo=BERLIN)) == "2027-06-30 10:00 UTC"
+
+
+def test_an_end_in_the_past_is_a_mistake() -> None:
+    with pytest.raises(UsageError) as caught:
+        end_of("2020-01-01", NOW)
+    assert caught.value.code == "expiry-past"

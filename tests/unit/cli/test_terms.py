@@ -45,7 +45,7 @@ def test_nothing_typed_is_no_term() -> None:
     [
         (
             TermOptions(expires="2027-06-30", zone="UTC"),
-            Expires(at=datetime(2027, 6, 30, 23, 59, 59, tzinfo=UTC)),
+            Expires(at=datetime(2027, 7, 1, tzinfo=UTC)),
         ),
         (TermOptions(starts="2027-06-30", zone="UTC"), NotBefore(at=datetime(2027, 6, 30, tzinfo=UTC))),
         (TermOptions(right=("predict", "export")), Rights(rights=(Right.EXPORT, Right.PREDICT))),

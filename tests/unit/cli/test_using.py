@@ -322,3 +322,11 @@ def test_a_license_without_a_key_for_this_installation_says_so(scene: Scene) -> 
     outcome = scene.clinic.run("accept", folder, "--yes")
     assert "no key for this installation" in outcome.stderr
     assert "[no-authority]" in scene.clinic.run("open", "risk", code=5).stderr
+
+
+def test_a_folder_that_does_not_exist_is_noticed_before_anything_is_counted(
+    ready: Scene, tmp_path: Path
+) -> None:
+    words = ("predict", "risk", ready.table, "--id-column", "patient", "-o", tmp_path / "no" / "a.csv")
+    assert "[no-folder]" in ready.clinic.run(*words, code=3).stderr
+    assert ready.clinic.run("models", "--json").json["models"][0]["remaining"] == 1000

@@ -55,7 +55,11 @@ def demo(
             # The line that stopped it is in the table.
         held = report.show(shared.terminal, stage)
         if keep is not None and not shared.json:
-            shared.terminal.note(f"Everything is in {folder}; the lines that begin with $ work there.")
+            shared.terminal.note(
+                f"Everything is in {folder}. To repeat it by hand, take the files of the first step "
+                "(risk.onnx, sample.csv, patients.csv, agreement.txt) into an empty folder; ids and "
+                "fingerprints will be your own."
+            )
     return 0 if held else 1
 
 
