@@ -21,7 +21,7 @@ from typing import Any
 
 from strongroom._encoding import to_instant
 from strongroom.crypto import segment
-from strongroom.errors import UsageError
+from strongroom.errors import FormatError, UsageError
 from strongroom.founding import own_owner, role_key
 from strongroom.home import files
 from strongroom.home.home import Home
@@ -34,7 +34,7 @@ from strongroom.intake.source import read_source
 from strongroom.keys.owner import Owner, Role
 from strongroom.package.inspect import verify_package
 from strongroom.package.manifest import verify_manifest
-from strongroom.package.names import Version
+from strongroom.package.names import Version, verify_model_name
 from strongroom.package.reader import PackageReader
 from strongroom.package.statement import Statement, signer
 from strongroom.package.writer import PackageWriter, Sink, Written
@@ -103,6 +103,12 @@ def seal(
         NoMatchingKey: a key is missing, or the pass-phrase is missing or wrong.
         StorageUnavailable: the disk is full or does not answer.
     """
+    try:
+        verify_model_name(name)
+    except FormatError as error:
+        raise UsageError(
+            str(error), code=error.code, hint=error.hint or "for example: risk, fraud-eu, triage.v2"
+        ) from error
     if not isinstance(home, Home):
         home = Home.open(None if home is None else Path(home))
     now = datetime.now(UTC) if now is None else now

@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import BaseEstimator
 
 from strongroom import sealing
-from strongroom.errors import Error, StorageUnavailable, UnsupportedError, UsageError, VerificationError
+from strongroom.errors import StorageUnavailable, UnsupportedError, UsageError, VerificationError
 from strongroom.founding import own_owner
 from strongroom.home.home import Home
 from strongroom.home.packages import Packages
@@ -173,7 +173,8 @@ def test_code_of_ones_own_is_named_with_its_remedy(hospital: Home) -> None:
 
 
 def test_a_name_that_no_file_could_have_is_refused(hospital: Home) -> None:
-    with pytest.raises(Error):
+    with pytest.raises(UsageError) as caught:
         seal(trained_pipeline(), name="../risk", home=hospital)
+    assert caught.value.hint
     assert package_files(hospital) == []
     assert isinstance(hospital.catalog.packages, Packages)

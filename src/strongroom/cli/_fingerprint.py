@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from strongroom.errors import UsageError, VerificationError
+from strongroom.errors import FormatError, UsageError, VerificationError
 
 if TYPE_CHECKING:
     from strongroom.cli._terminal import Terminal
@@ -20,16 +20,26 @@ def compare(terminal: Terminal, fingerprint: str, *, given: str | None, other_si
     """Return what the other side has, as far as the user knows: given as an option, or confirmed here.
 
     Raises:
-        UsageError: nobody can be asked (code ``fingerprint-needed``).
+        UsageError: nobody can be asked (code ``fingerprint-needed``), or what was given is no
+            fingerprint (code ``fingerprint-form``).
         VerificationError: the user does not say that they are the same (code ``fingerprint-not-confirmed``).
     """
     if given is not None:
+        # Imported here: it brings the cryptography along, and most commands compare nothing.
+        from strongroom.keys.fingerprint import verify_fingerprint_form
+
+        try:
+            verify_fingerprint_form(given)
+        except FormatError as error:
+            # Typed by a person, not read from a file: a mistake of the command line.
+            raise UsageError(str(error), code=error.code, hint=error.hint) from error
         return given
     if not terminal.can_ask:
         raise UsageError(
             f"the fingerprint has to be compared with {other_side} first",
             code="fingerprint-needed",
-            hint=f"call {other_side} on a number that you know; give what they read out with --fingerprint",
+            hint=f"call {other_side} on a number that you know; give what they read out with --fingerprint "
+            "(several partners: strongroom partner approve, one by one)",
         )
     terminal.note(f"Fingerprint: {fingerprint}")
     terminal.note(f"Call {other_side} on a number that you know and compare it, character by character.")

@@ -31,6 +31,8 @@ def list_(*, shared: Shared = SHARED) -> None:
         VerificationError: a stored license does not verify.
         StorageUnavailable: a file cannot be read.
     """
+    from strongroom._encoding import from_instant
+
     home = shared.open_home()
     found = [_given(home, grant.license) for grant in home.vault.grants.all()]
     found += [_got(home, stored.owner_id, stored.license_id) for stored in home.catalog.licenses.all()]
@@ -38,7 +40,12 @@ def list_(*, shared: Shared = SHARED) -> None:
         (
             each["license"],
             f"{each['direction']} {each['party']}"
-            + (", not accepted" if each["status"] == "not accepted" else ""),
+            + (", not accepted" if each["status"] == "not accepted" else "")
+            + (
+                ", ended"
+                if each["ends"] is not None and from_instant(str(each["ends"])) <= shared.now
+                else ""
+            ),
             each["models"],
             str(each["ends"] or "-")[: len("2027-06-30")],
         )

@@ -39,13 +39,7 @@ def verify_fingerprint(given: str, token: str) -> None:
             typing error, probably.
         VerificationError: another fingerprint (code ``fingerprint-mismatch``).
     """
-    chars = given[:_MAX_TYPED].upper().translate(_READ_AS)
-    if not given.isascii() or len(chars) != _CHARS or not set(chars) <= set(_ALPHABET):
-        raise FormatError(
-            "a fingerprint has 20 letters and digits, in five groups of four",
-            code="fingerprint-form",
-            hint="Type it as the other side reads it; letters I, L, O and U do not occur.",
-        )
+    chars = verify_fingerprint_form(given)
     if chars != fingerprint(token).replace("-", ""):
         raise VerificationError(
             "the fingerprints differ: the two sides do not hold the same enrollment",
@@ -53,3 +47,19 @@ def verify_fingerprint(given: str, token: str) -> None:
             hint="Compare once more, over a channel you trust. If they still differ, do not go on: "
             "somebody may stand between you.",
         )
+
+
+def verify_fingerprint_form(given: str) -> str:
+    """Check that a text can be a fingerprint at all; returns its 20 characters.
+
+    Raises:
+        FormatError: not 20 characters of the alphabet (code ``fingerprint-form``).
+    """
+    chars = given[:_MAX_TYPED].upper().translate(_READ_AS)
+    if not given.isascii() or len(chars) != _CHARS or not set(chars) <= set(_ALPHABET):
+        raise FormatError(
+            "a fingerprint has 20 letters and digits, in five groups of four",
+            code="fingerprint-form",
+            hint="Type it as the other side reads it; letters I, L, O and U do not occur.",
+        )
+    return chars

@@ -148,3 +148,19 @@ def test_a_changed_license_is_explained_or_refused(
 @pytest.fixture
 def license_bytes(folder: Path) -> bytes:
     return (folder / "clinic.license").read_bytes()
+
+
+def test_the_key_under_which_content_keys_rest_is_explained_without_showing_it(scene: Scene) -> None:
+    path = scene.hospital.home / "keys" / "kek.key"
+    said = scene.hospital.run("inspect", path)
+    assert "a secret key, key-encryption" in said.text
+    secret = path.read_text(encoding="ascii").splitlines()[-1].rpartition(".")[2]
+    assert secret not in said.text
+
+
+def test_a_folder_is_answered_with_a_file_in_it(folder: Path, scene: Scene, tmp_path: Path) -> None:
+    said = scene.clinic.run("inspect", folder, code=2).stderr
+    assert "[is-folder]" in said
+    assert ".license" in said
+    (tmp_path / "empty").mkdir()
+    assert "clinic.license" in scene.clinic.run("inspect", tmp_path / "empty", code=2).stderr

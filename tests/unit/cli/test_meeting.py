@@ -113,6 +113,8 @@ def test_something_else_is_no_invite(clinic: Party, tmp_path: Path) -> None:
 def test_a_partner_is_approved_by_what_it_read_out(hospital: Party, clinic: Party) -> None:
     enrollment, fingerprint = meet(hospital, clinic)
     hospital.run("partner", "approve", enrollment, "--fingerprint", WRONG, code=6)
+    mistyped = hospital.run("partner", "approve", enrollment, "--fingerprint", "123", code=2)
+    assert "[fingerprint-form]" in mistyped.stderr
     typed = fingerprint.lower().replace("-", " ")
     document = hospital.run("partner", "approve", enrollment, "--fingerprint", typed, "--json").json
     assert document == {"partner": "clinic", "status": "approved"}

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from strongroom.cli._page import page
 from strongroom.cli._shared import SHARED, Shared
-from strongroom.errors import FormatError
+from strongroom.errors import FormatError, UsageError
 
 if TYPE_CHECKING:
     from strongroom.cli.inspect.explanation import Explanation
@@ -34,6 +34,7 @@ def inspect(
         $ strongroom inspect clinic.invite --json
 
     Raises:
+        UsageError: it is a folder.
         ObjectNotFound: there is no such file.
         FormatError: it is no file of Strongroom, or is damaged.
         StorageUnavailable: it cannot be read.
@@ -48,6 +49,7 @@ def explain(shared: Shared, file: Path) -> Explanation:
     """Explain a file by what it holds; its name does not matter.
 
     Raises:
+        UsageError: it is a folder (code ``is-folder``).
         ObjectNotFound: there is no such file.
         FormatError: it is no file of Strongroom, or is damaged.
         StorageUnavailable: it cannot be read.
@@ -55,6 +57,12 @@ def explain(shared: Shared, file: Path) -> Explanation:
     from strongroom.cli._file import STANDARD, read_input
     from strongroom.cli.inspect import document, package, text
 
+    if file.is_dir():
+        raise UsageError(
+            f"{file} is a folder",
+            code="is-folder",
+            hint=f"inspect a file in it, for example: {_a_file_in(file)}",
+        )
     if file != STANDARD and package.is_package(file):
         return package.explain(file)
     data = read_input(shared.terminal, file)
@@ -67,6 +75,11 @@ def explain(shared: Shared, file: Path) -> Explanation:
         code="unknown-file",
         hint="known are packages, signatures, licenses, acceptances, invites, enrollments, owners and keys",
     )
+
+
+def _a_file_in(folder: Path) -> Path:
+    ours = sorted(path for path in folder.glob("*.*") if path.suffix in (".license", ".sealed", ".invite"))
+    return next(iter(ours), folder / "clinic.license")
 
 
 app = page(inspect, "inspect")

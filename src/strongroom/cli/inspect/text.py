@@ -11,6 +11,7 @@ from strongroom.keys.key_file import KeyFile
 from strongroom.license.documents import Acceptance
 
 _KEY_START = b"# strongroom "
+_KEK_START = b"# strongroom key-encryption key"
 
 
 def explain(data: bytes) -> Explanation | None:
@@ -19,6 +20,13 @@ def explain(data: bytes) -> Explanation | None:
     Raises:
         FormatError: it calls itself one of ours, and is damaged.
     """
+    if data.startswith(_KEK_START):
+        return Explanation(
+            kind="key",
+            title="a secret key, key-encryption",
+            lines=(("note", "the owner's content keys rest under it; back it up and send it to nobody"),),
+            document={"key_kind": "key-encryption"},
+        )
     if data.startswith(_KEY_START):
         return _explain_key(KeyFile.from_bytes(data))
     token = data.decode("ascii", "replace").strip()
