@@ -35,7 +35,7 @@ from strongroom.license.chain import LicenseChain, verify_chain
 from strongroom.license.documents import License, OfflineFile, Party, PassphraseFile, Sublicense, Withdrawal
 from strongroom.license.fields import MAX_HOURS, new_serial
 from strongroom.license.key_binding import KeyBinding, wrap_for_runtime, wrap_with_passphrase
-from strongroom.license.license_file import LicenseFile
+from strongroom.license.license_file import LicenseFile, verify_license_file
 from strongroom.license.offline import OfflinePlan, plan_offline, plan_passphrase
 from strongroom.license.request import Level, Right
 from strongroom.license.signing import Signed, read_unverified, sign_document
@@ -172,11 +172,25 @@ def release_for_site(
             f"the runtime is of another organization than {chain.holder.name}, which holds the license",
             code="wrong-holder",
         )
-    key = role_key(home, Role.LICENSE, now)
-    outstanding = _outstanding(home, owner, chain.license.id)
-    release = _Release(home, owner, key, chain, _find_seal(home, model), now, outstanding)
-    grown = release.with_offline(file, [enrollment]).to_bytes()
-    _note_site(home, chain, grown, now)
+    key, seal = role_key(home, Role.LICENSE, now), _find_seal(home, model)
+    with home.vault.grants.exclusive():
+        # What the partner sent says nothing about what is out: key files are taken from the
+        # ledger alone, or leaving one out would give its share a second time.
+        ledger = _noted(home, chain.id)
+        base = LicenseFile(
+            owner=tuple(owner.chain.to_json()),
+            license=file.license,
+            sublicenses=file.sublicenses,
+            acceptances=file.acceptances,
+            offline=() if ledger is None else ledger.offline,
+            withdrawals=_withdrawals_of(home, seal),
+            agreement=file.agreement,
+        )
+        verify_license_file(base, owner)
+        outstanding = _outstanding(home, owner, chain.license.id)
+        release = _Release(home, owner, key, chain, seal, now, outstanding)
+        grown = release.with_offline(base, [enrollment]).to_bytes()
+        _note_site(home, chain, grown, now, is_new=ledger is None)
     return grown
 
 
@@ -412,9 +426,14 @@ def _outstanding(home: Home, owner: Owner, license_id: str) -> dict[str, list[Of
     return out
 
 
-def _note_site(home: Home, chain: LicenseChain, file: bytes, now: datetime) -> None:
-    known = {noted.license for noted in home.vault.grants.all()}
-    if chain.id in known:
+def _noted(home: Home, license_id: str) -> LicenseFile | None:
+    if license_id not in {noted.license for noted in home.vault.grants.all()}:
+        return None
+    return LicenseFile.from_bytes(home.vault.grants.license_file(license_id))
+
+
+def _note_site(home: Home, chain: LicenseChain, file: bytes, now: datetime, *, is_new: bool) -> None:
+    if not is_new:
         home.vault.grants.replace_file(chain.id, file)
         return
     record = Grant(license=chain.id, partner=chain.holder.name, granted_at=to_instant(now))

@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from strongroom._encoding import from_json_value
 from strongroom.cli._app import COMMANDS, build
+from strongroom.errors import FormatError
 from strongroom.keys.text import KeyKind
+from strongroom.package.contents import Contents
 from tests.scenarios.command_line import run_in_process
 from tests.scenarios.model import write_model
 
@@ -196,3 +199,36 @@ def test_a_terminal_gets_no_color_if_it_asks_for_none() -> None:
         assert b"\x1b[3" not in shown
         assert b"\x1b[9" not in shown
         assert b"38;" not in shown
+
+
+def test_answers_of_a_hostile_model_cannot_drive_the_terminal() -> None:
+    """A class label is an answer: on a screen its control characters are spelled out, in a file they stay."""
+    program = f"from strongroom.cli._terminal import Terminal; Terminal().data({('label' + NAME).encode()!r})"
+    piped = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout
+    assert piped == ("label" + NAME).encode()
+    master, slave = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-c", program], stdin=slave, stdout=slave, stderr=slave)
+    process.wait()
+    os.close(slave)
+    shown = os.read(master, 65536)
+    os.close(master)
+    assert shown.startswith(b"label")
+    assert b"\x1b" not in shown
+    assert b"\x07" not in shown
+    assert "\u202e".encode() not in shown
+
+
+def test_a_package_names_nothing_that_could_drive_a_terminal() -> None:
+    schema = {"inputs": [], "outputs": [], "classes": ["ok", "\x1b[2J"], "methods": ["predict"]}
+    for member, value in (("classes", ["ok", NAME]), ("columns", [NAME]), ("methods", [NAME])):
+        hostile = {**schema, "classes": ["ok"], member: value}
+        contents = {
+            "bom": {},
+            "files": [{"name": "m.onnx", "sha256": "0" * 64, "size": 1}],
+            "format": "v1-draft",
+            "loader": {"entry": "m.onnx", "name": "onnx"},
+            "schema": {key: each for key, each in hostile.items() if each or key in ("inputs", "outputs")},
+        }
+        with pytest.raises(FormatError) as caught:
+            from_json_value(contents, Contents).verify()
+        assert caught.value.code == "schema"

@@ -49,6 +49,8 @@ VERSIONS = st.builds(Version, COUNTS, COUNTS, COUNTS)
 MODEL_NAMES = st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?", fullmatch=True)
 NUMBERS = st.integers(-(1 << 53) + 1, (1 << 53) - 1)
 TEXT = st.text(max_size=20)
+SHOWN = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=20)
+"""Names and classes: what is shown has no control character."""
 PARTS = st.text(
     st.characters(exclude_categories=["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"], exclude_characters="/\\"),
     min_size=1,
@@ -76,7 +78,7 @@ JSON_VALUES = st.recursive(
 FIELDS = st.lists(
     st.builds(
         Field,
-        name=TEXT,
+        name=SHOWN,
         datatype=st.sampled_from(["FP32", "INT64", "BYTES", "BOOL"]),
         shape=st.lists(st.integers(-1, 1 << 20), max_size=4),
     ),
@@ -87,9 +89,9 @@ SCHEMAS = st.builds(
     Schema,
     inputs=FIELDS,
     outputs=FIELDS,
-    columns=st.lists(TEXT, max_size=3, unique=True),
-    classes=st.lists(TEXT | NUMBERS, max_size=3),
-    methods=st.lists(TEXT, max_size=3, unique=True),
+    columns=st.lists(SHOWN, max_size=3, unique=True),
+    classes=st.lists(SHOWN | NUMBERS, max_size=3),
+    methods=st.lists(SHOWN, max_size=3, unique=True),
 )
 OPTIONS = st.dictionaries(
     st.text("abcXYZ-_", max_size=5), TEXT | st.booleans() | NUMBERS | st.lists(TEXT, max_size=3), max_size=3

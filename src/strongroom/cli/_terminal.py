@@ -154,11 +154,16 @@ class Terminal:
         self.console().print(Text(printable(text), style=style), soft_wrap=True)
 
     def data(self, content: bytes) -> None:
-        """Write bytes to stdout unchanged.
+        """Write bytes to stdout: unchanged into a pipe or a file, made harmless for a terminal.
+
+        Answers of a stranger's model are a stranger's text. Whoever reads them with a program
+        gets them to the byte; a screen gets no character that could drive it.
 
         Raises:
             BrokenPipeError: nobody reads any more.
         """
+        if self.shows_data_to_a_person:
+            content = printable(content.decode("utf-8", "replace").replace("\r\n", "\n")).encode("utf-8")
         self._stdout.flush()
         self._stdout.buffer.write(content)
         self._stdout.flush()

@@ -32,7 +32,7 @@ from strongroom.client.secret import Secrets
 from strongroom.errors import FormatError, IntegrityError, StorageUnavailable, UsageError
 from strongroom.license.request import Right
 from strongroom.package.contents import FileEntry
-from strongroom.package.names import verify_file_names
+from strongroom.package.names import verify_file_name
 from strongroom.worker.frames import Buffer, Frame
 from strongroom.worker.messages import Chunk, Export, File, Opened
 from strongroom.worker.messages import Exported as AllSent
@@ -158,9 +158,12 @@ def _write_files(folder: Path, frames: Iterator[Frame]) -> list[FileEntry]:
         for frame in frames:
             if isinstance(frame.message, File):
                 stack.close()
+                # The runtime is ours, and still: a name that climbs out is never followed. In
+                # order, so that no name comes twice.
+                verify_file_name(frame.message.file.name)
+                if files and files[-1].name >= frame.message.file.name:
+                    raise FormatError("the files of an export are not in order", code="file-order")
                 files.append(frame.message.file)
-                # The runtime is ours, and still: a name that climbs out is never followed.
-                verify_file_names([*(file.name for file in files)])
                 current = stack.enter_context(_Target(folder, frame.message.file))
             elif isinstance(frame.message, Chunk) and current is not None and len(frame.tensors) == 1:
                 current.write(frame.tensors[0].data)

@@ -11,6 +11,8 @@ rest; whoever needs it parses the file.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
@@ -23,6 +25,7 @@ from strongroom.home.record import read_record, write_record
 
 _RECORD: Final = ".json"
 _LICENSE: Final = ".license"
+_LEDGER_LOCK: Final = "ledger.lock"
 
 
 class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -44,6 +47,18 @@ class Grants:
     def __init__(self, folder: Path, lock: Path) -> None:
         self._folder = folder
         self._lock = lock
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep other processes from deciding about what is out while this one does.
+
+        Raises:
+            StorageUnavailable: another process holds it for too long, or the disk does not answer.
+        """
+        files.make_folder(self._folder)
+        # Not the lock of the home, which each single write takes.
+        with files.locked(self._folder / _LEDGER_LOCK):
+            yield
 
     def record(self, grant: Grant, license_file: bytes) -> None:
         """Note a new license.

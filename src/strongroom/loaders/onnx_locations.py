@@ -26,6 +26,9 @@ _WIDTHS: Final = {_FIXED64: 8, _FIXED32: 4}
 # Message kind -> {field number: kind of the message in it}. Only the ways that lead
 # to a tensor are listed; numbers and names are those of onnx.proto.
 _EXTERNAL: Final = "StringStringEntryProto"
+# The only way on which onnxruntime takes external data from memory.
+_MAIN_WEIGHTS: Final = ("ModelProto", "GraphProto", "TensorProto")
+_MAX_TAG: Final = 1 << 32
 _SCHEMA: Final[Mapping[str, Mapping[int, str]]] = {
     "ModelProto": {7: "GraphProto", 20: "TrainingInfoProto", 25: "FunctionProto"},
     "TrainingInfoProto": {1: "GraphProto", 2: "GraphProto"},
@@ -49,10 +52,11 @@ def external_locations(graph: Buffer) -> tuple[str, ...]:
     """Return the names of all files that hold weights of the graph, sorted, each once.
 
     Raises:
-        FormatError: truncated, not protobuf, nested too deeply, or a name that is no UTF-8.
+        FormatError: truncated, not protobuf, nested too deeply, a name that is no UTF-8, or
+            weights in a file anywhere but in the main graph (``external-data``).
     """
     found: set[str] = set()
-    _walk(memoryview(graph), "ModelProto", found, _MAX_DEPTH)
+    _walk(memoryview(graph), ("ModelProto",), found)
     return tuple(sorted(found))
 
 
@@ -73,25 +77,37 @@ def resolve(location: str, entry: str) -> str:
     return "/".join([folder, *parts] if folder else parts)
 
 
-def _walk(message: memoryview, kind: str, found: set[str], depth: int) -> None:
-    if depth < 0:
+def _walk(message: memoryview, way: tuple[str, ...], found: set[str]) -> None:
+    if len(way) > _MAX_DEPTH:
         raise FormatError("an ONNX graph nests too deeply", code="onnx-malformed")
-    followed = _SCHEMA[kind]
+    followed = _SCHEMA[way[-1]]
     for number, body in _fields(message):
         child = followed.get(number)
         if child == _EXTERNAL:
+            if way != _MAIN_WEIGHTS:
+                # onnxruntime takes these from the disk even if it was given the bytes.
+                raise FormatError(
+                    "the graph keeps weights of an inner graph in a file",
+                    code="external-data",
+                    hint="save the model again; only the main graph may have external data",
+                )
             entry = {key: bytes(value) for key, value in _fields(body)}
             if entry.get(1) == b"location":
                 found.add(_text(entry.get(2, b"")))
         elif child is not None:
-            _walk(body, child, found, depth - 1)
+            _walk(body, (*way, child), found)
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
     """Yield the length-delimited fields of one message; others are checked and skipped."""
     position = 0
     while position < len(message):
+        start = position
         key, position = _varint(message, position)
+        if key >= _MAX_TAG or position - start != max((key.bit_length() + 6) // 7, 1):
+            # A tag in a second spelling, or beyond 32 bits, which other readers cut off: it
+            # would be another field to them than to us.
+            raise FormatError("not an ONNX graph", code="onnx-malformed")
         number, wire_type = key >> 3, key & 7
         if wire_type == _VARINT:
             _, position = _varint(message, position)

@@ -1,4 +1,4 @@
-"""Checks the trees in a loaded scikit-learn model before it meets its first row.
+"""Checks a loaded scikit-learn model before it meets its first row: trees, and ways to a file.
 
     verify_bounds(model)
 
@@ -7,7 +7,8 @@ a hand-made tree makes it read past its memory, or circle for ever. skops theref
 does not trust these types, our list does, and this file pays for it: every child must
 lie behind its parent and inside the array, every feature must exist, every leaf of a
 neighbor index must lie inside the data. Other native code of scikit-learn (libsvm
-and the like) is not checked; the worker's walls are what holds there.
+and the like) is not checked; the worker's walls are what holds there. A text vectorizer
+can take its input for the names of files, and a cache can write some: neither may.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.ensemble._gb import BaseGradientBoosting
 from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import BaseHistGradientBoosting
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.feature_extraction.text import _VectorizerMixin
 from sklearn.neighbors import BallTree, KDTree
 from sklearn.tree import BaseDecisionTree
 from sklearn.tree._tree import Tree
@@ -30,12 +33,14 @@ _BITSET_WORDS: Final = 8
 
 
 def verify_bounds(model: Any) -> None:
-    """Check every tree that is reachable from the model.
+    """Check every part that is reachable from the model.
 
     Raises:
-        FormatError: an index of a tree leads out of it (``model-bounds``).
+        FormatError: an index of a tree leads out of it (``model-bounds``), or a part reads or
+            writes files (``model-files``).
     """
     for part in _parts(model):
+        _verify_fileless(part)
         # Unfitted estimators are parts of fitted ones: a forest keeps its pattern.
         if isinstance(part, Tree):
             _verify_tree(part)
@@ -47,6 +52,16 @@ def verify_bounds(model: Any) -> None:
             _verify_histogram_trees(part)
         elif isinstance(part, KDTree | BallTree):
             _verify_neighbors(part)
+
+
+def _verify_fileless(part: Any) -> None:
+    reads = isinstance(part, _VectorizerMixin) and getattr(part, "input", None) != "content"
+    if reads or (isinstance(part, BaseEstimator) and getattr(part, "memory", None) is not None):
+        raise FormatError(
+            f"a {type(part).__name__} of the model works with files",
+            code="model-files",
+            hint='use input="content" and memory=None, and fit the model again',
+        )
 
 
 def _parts(model: Any) -> Iterator[Any]:

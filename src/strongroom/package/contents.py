@@ -33,6 +33,7 @@ DATATYPES: Final = _INTEGERS | {"BOOL", "FP16", "FP32", "FP64", "BYTES"}
 _MAX_DIMENSIONS: Final = 32
 _MAX_COMMAS: Final = 2_000_000
 """A parser spends about a hundred bytes on each value: this bounds it at some 200 MB."""
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LOADER_NAME: Final = re.compile(r"[a-z0-9-]{1,64}")
 
 OptionValue = str | int | bool | list[str]
@@ -174,6 +175,11 @@ def _verify_schema(schema: Schema) -> None:
                 raise FormatError("a schema has a field of an unknown datatype", code="schema")
             if len(field.shape) > _MAX_DIMENSIONS or any(size < -1 for size in field.shape):
                 raise FormatError("a schema has a field with an impossible shape", code="schema")
+    texts = [field.name for field in (*schema.inputs, *schema.outputs)] + schema.columns + schema.methods
+    texts += [label for label in schema.classes if isinstance(label, str)]
+    if any(_CONTROL.search(text) for text in texts):
+        # They are shown on terminals, and a class is an answer.
+        raise FormatError("a schema holds a name or a class with a control character", code="schema")
     for names in (schema.columns, schema.methods):
         if len(set(names)) != len(names):
             raise FormatError("a schema names a column or a method twice", code="schema")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import onnx
@@ -23,46 +24,47 @@ def _external(location: str) -> Any:
     return tensor
 
 
-def _everywhere() -> Any:
-    """Return a model with external data in every place that onnx.proto has for a tensor."""
+def _in_function(model: Any) -> None:
+    model.functions.add().node.add().attribute.add(name="t").t.CopyFrom(_external("w"))
+
+
+INNER: dict[str, Callable[[Any], object]] = {
+    "values": lambda m: m.graph.sparse_initializer.add().values.CopyFrom(_external("w")),
+    "indices": lambda m: m.graph.sparse_initializer.add().indices.CopyFrom(_external("w")),
+    "attribute": lambda m: m.graph.node.add().attribute.add(name="t").t.CopyFrom(_external("w")),
+    "attributes": lambda m: m.graph.node.add().attribute.add(name="t").tensors.append(_external("w")),
+    "sparse": lambda m: (
+        m.graph.node.add().attribute.add(name="s").sparse_tensor.values.CopyFrom(_external("w"))
+    ),
+    "sparses": lambda m: (
+        m.graph.node.add().attribute.add(name="s").sparse_tensors.add().values.CopyFrom(_external("w"))
+    ),
+    "branch": lambda m: m.graph.node.add().attribute.add(name="g").g.initializer.append(_external("w")),
+    "branches": lambda m: (
+        m.graph.node.add().attribute.add(name="g").graphs.add().initializer.append(_external("w"))
+    ),
+    "function": _in_function,
+    "default": lambda m: m.functions.add().attribute_proto.add(name="t").t.CopyFrom(_external("w")),
+    "start": lambda m: m.training_info.add().initialization.initializer.append(_external("w")),
+    "step": lambda m: m.training_info.add().algorithm.initializer.append(_external("w")),
+}
+"""Every place that onnx.proto has for a tensor, but for the initializers of the main graph."""
+
+
+def test_the_main_graph_may_keep_its_weights_in_files() -> None:
     model = onnx.ModelProto(ir_version=9)
-    graph = model.graph
-    graph.initializer.append(_external("initializer"))
-    sparse = graph.sparse_initializer.add()
-    sparse.values.CopyFrom(_external("sparse-values"))
-    sparse.indices.CopyFrom(_external("sparse-indices"))
-    node = graph.node.add()
-    node.attribute.add(name="t").t.CopyFrom(_external("attribute"))
-    node.attribute.add(name="ts").tensors.append(_external("attributes"))
-    node.attribute.add(name="s").sparse_tensor.values.CopyFrom(_external("sparse-attribute"))
-    node.attribute.add(name="ss").sparse_tensors.add().values.CopyFrom(_external("sparse-attributes"))
-    node.attribute.add(name="g").g.initializer.append(_external("branch"))
-    node.attribute.add(name="gs").graphs.add().initializer.append(_external("branches"))
-    function = model.functions.add()
-    function.node.add().attribute.add(name="t").t.CopyFrom(_external("function"))
-    function.attribute_proto.add(name="t").t.CopyFrom(_external("default-of-a-function"))
-    training = model.training_info.add()
-    training.initialization.initializer.append(_external("training-start"))
-    training.algorithm.initializer.append(_external("training-step"))
-    return model
+    model.graph.initializer.append(_external("b"))
+    model.graph.initializer.append(_external("a"))
+    assert external_locations(model.SerializeToString()) == ("a", "b")
 
 
-def test_every_place_for_a_tensor_is_searched() -> None:
-    assert external_locations(_everywhere().SerializeToString()) == (
-        "attribute",
-        "attributes",
-        "branch",
-        "branches",
-        "default-of-a-function",
-        "function",
-        "initializer",
-        "sparse-attribute",
-        "sparse-attributes",
-        "sparse-indices",
-        "sparse-values",
-        "training-start",
-        "training-step",
-    )
+@pytest.mark.parametrize("place", INNER)
+def test_every_other_place_for_a_tensor_is_searched_and_refused(place: str) -> None:
+    model = onnx.ModelProto(ir_version=9)
+    INNER[place](model)
+    with pytest.raises(FormatError) as raised:
+        external_locations(model.SerializeToString())
+    assert raised.value.code == "external-data"
 
 
 def test_a_graph_with_its_weights_inside_names_no_file() -> None:
