@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from joserfc import jws as joserfc_jws
 from joserfc.errors import JoseError
@@ -25,6 +26,7 @@ from strongroom.errors import FormatError, VerificationError
 
 _ALGORITHM = "ES256"
 _MAX_HEADER_BYTES = 4096
+_MAX_LIBRARY_KEYS = 1024
 
 
 class _Registry(joserfc_jws.JWSRegistry):
@@ -107,11 +109,16 @@ def _verify_with_library(token: str, key: SigningPublic) -> None:
     # A second opinion from an implementation that is not ours: the two must agree
     # on what a JWS is, or a document means something else to other tools.
     try:
-        joserfc_jws.deserialize_compact(
-            token, ECKey.import_key(key.to_pem()), registry=_Registry(algorithms=[_ALGORITHM])
-        )
+        joserfc_jws.deserialize_compact(token, _library_key(key), registry=_Registry(algorithms=[_ALGORITHM]))
     except JoseError as error:
         raise VerificationError("a signature does not match its key and text", code="signature") from error
+
+
+@lru_cache(maxsize=_MAX_LIBRARY_KEYS)
+def _library_key(key: SigningPublic) -> ECKey:
+    # Reading a key takes longer than checking a signature with it, and a broker hears from
+    # the same runtimes again and again.
+    return ECKey.import_key(key.to_pem())
 
 
 def _check_size(token: str) -> None:
