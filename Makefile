@@ -10,6 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SECONDS_OF_FUZZ ?= 60
 FUZZ_SECONDS ?= 600
 KILLS ?= 500
+REQUESTS ?= 2000
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -71,8 +72,9 @@ fuzz: $(VENV)/dev.stamp ## one minute of fuzzing, shared by all targets
 .PHONY: soak
 soak: $(VENV)/dev.stamp ## long fuzzing (FUZZ_SECONDS a target), 500 kills (KILLS), long property tests
 	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
-	STRONGROOM_KILLS=$(KILLS) $(BIN)/pytest tests/attacks/test_home.py tests/unit/home/test_files.py
+	STRONGROOM_KILLS=$(KILLS) $(BIN)/pytest tests/attacks/test_home.py tests/unit/home/test_files.py tests/integration/test_broker_faults.py
 	HYPOTHESIS_PROFILE=soak $(BIN)/pytest tests/property
+	STRONGROOM_REQUESTS=$(REQUESTS) $(BIN)/pytest tests/unit/broker/http/test_document.py
 
 .PHONY: bench
 bench: $(VENV)/dev.stamp ## measure on this machine; see benchmarks/README.md

@@ -23,6 +23,10 @@ import hypothesis
 import pytest
 import pytest_socket
 
+from tests.servers.fixtures import empty_postgresql_url, postgresql, postgresql_url
+
+__all__ = ["empty_postgresql_url", "postgresql", "postgresql_url"]
+
 # Before anything imports onnxruntime, which otherwise writes a database and a device id.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 

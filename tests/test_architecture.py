@@ -23,9 +23,16 @@ RANKS = {
     "cli": 90,
     "demo": 85,
     "runtime": 80,
+    "broker": 80,
     "sealing": 70,
     "opening": 70,
+    "leasing": 75,
     "granting": 70,
+    "deriving": 72,
+    "publishing": 70,
+    "revoking": 70,
+    "sending": 70,
+    "witnessing": 70,
     "accepting": 70,
     "enrolling": 70,
     "founding": 65,
@@ -35,11 +42,14 @@ RANKS = {
     "worker": 60,
     "metering": 60,
     "home": 50,
+    "connection": 48,
+    "protocol": 45,
     "package": 40,
     "license": 40,
     "provenance": 40,
     "log": 40,
     "keys": 30,
+    "kms": 25,
     "crypto": 20,
     "storage": 15,
     "loaders": 15,
@@ -78,6 +88,18 @@ TECHNOLOGY_HOME = {
     "onnx": {"intake/onnx_graph.py"},
     "onnxruntime": {"loaders/onnx.py", "cli/demo/material.py"},
     "skl2onnx": {"intake/convert.py", "cli/demo/material.py"},
+    "httpx2": {"connection/https.py"},
+    "fastapi": {"broker/http"},
+    "starlette": {"broker/http"},
+    "uvicorn": {"broker/http/server.py"},
+    "h11": {"broker/http/server.py"},
+    "pydantic": {"broker/http"},
+    "prometheus_client": {"broker/http/metrics.py"},
+    "structlog": {"broker/http/request_log.py"},
+    "sqlalchemy": {"broker/sql", "broker/migrations"},
+    "alembic": {"broker/sql", "broker/migrations"},
+    "psycopg": {"broker/sql/libpq.py"},
+    "pkcs11": {"kms/pkcs11.py"},
     "cyclopts": {"cli"},
     "rich": {"cli"},
 }
@@ -306,9 +328,13 @@ def test_a_library_stays_at_home(library: str) -> None:
     wrong = [
         str(found)
         for found in _external()
-        if found.top == library and not ({_part(found.file), found.file} & homes)
+        if found.top == library and not any(_is_in(found.file, home) for home in homes)
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def _is_in(file: str, home: str) -> bool:
+    return file == home or file.startswith(f"{home}/")
 
 
 def test_one_technology_of_a_seam_is_one_file() -> None:

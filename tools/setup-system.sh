@@ -10,6 +10,8 @@
 # bsdextrautils  column, for the help text of make
 # golang-go, golang-golang-x-mod-dev
 #                a test lets a verifier that is not ours check the log
+# postgresql     the server, for the tests of the broker; they start their own, and need none that runs
+# softhsm2       a hardware token in software, for the tests of PKCS#11
 set -euo pipefail
 
 missing=()
@@ -20,6 +22,8 @@ command -v setpriv >/dev/null || missing+=(util-linux)
 command -v column >/dev/null || missing+=(bsdextrautils)
 command -v go >/dev/null || missing+=(golang-go)
 [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb ] || missing+=(golang-golang-x-mod-dev)
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
+command -v softhsm2-util >/dev/null || missing+=(softhsm2)
 
 if [ ${#missing[@]} -eq 0 ]; then
   echo "setup: every system package is there"

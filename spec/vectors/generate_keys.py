@@ -5,7 +5,7 @@ header, an empty line, then the bytes of the case. Running this again gives the 
 files; ``tests/vectors/test_keys.py`` checks that it does.
 
     check: what to do with the bytes (spec/keys.md, section "Test vectors")
-    expect: success | format | verification | no-match | unsupported
+    expect: success | format | verification | no-match
     comment: what is right or wrong
     ...: what the check needs and, on success, gives
 """
@@ -19,16 +19,19 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import keys_broker
 import keys_documents
 import keys_owner
 from keys_toolkit import (
     DEVICE,
+    LOG_KEYS,
     ORDER,
     SEALING,
     SEALING_SEED,
     STRANGER,
+    WITNESS,
+    WITNESS_SEED,
     base64url,
-    derive,
     encrypted_line,
     key_file,
     public,
@@ -54,6 +57,7 @@ PUBLIC_KINDS = [
 ]
 DEVICE_PUBLIC = public("device", DEVICE)
 DEVICE_SECRET = text("device", "secret", secret_bytes("device"))
+LOG_SECRET = text("owner-log", "secret", LOG_KEYS[0].seed)
 PASSPHRASE = "correct horse battery staple"  # noqa: S105 - published with the vectors
 
 
@@ -66,6 +70,7 @@ def vectors() -> Iterator[Vector]:
     yield from bad_key_files()
     yield from keys_owner.vectors()
     yield from keys_documents.vectors()
+    yield from keys_broker.vectors()
 
 
 def good_texts() -> Iterator[Vector]:
@@ -80,6 +85,17 @@ def good_texts() -> Iterator[Vector]:
         header,
         text("sealing", "public", SEALING).encode(),
     )
+    log = LOG_KEYS[0]
+    header = {"check": "public-text", "kind": "owner-log", "raw": log.public.hex()}
+    yield "success-public-owner-log", "an Ed25519 public key", header, public("owner-log", log).encode()
+    witness = text("witness", "public", WITNESS)
+    header = {"check": "public-text", "kind": "witness", "raw": WITNESS.hex()}
+    yield "success-public-witness", "an ML-DSA-44 public key", header, witness.encode()
+    header = {"check": "secret-text", "kind": "witness", "raw": WITNESS_SEED.hex()}
+    secret = text("witness", "secret", WITNESS_SEED)
+    yield "success-secret-witness", "a seed of ML-DSA-44", header, secret.encode()
+    header = {"check": "secret-text", "kind": "owner-log", "raw": log.seed.hex()}
+    yield "success-secret-owner-log", "a seed of Ed25519", header, LOG_SECRET.encode()
     header = {"check": "secret-text", "kind": "device", "raw": secret_bytes("device").hex()}
     yield "success-secret-device", "a secret key", header, DEVICE_SECRET.encode()
     header = {"check": "secret-text", "kind": "sealing", "raw": SEALING_SEED.hex()}
@@ -155,6 +171,22 @@ def bad_keys() -> Iterator[Vector]:
         ),
         "mlkem-coefficient": ("an ML-KEM coefficient above the modulus", b"\xff" * 384 + SEALING[384:]),
     }
+    log = {
+        "small-order": ("the neutral element", b"\x01" + bytes(31)),
+        "small-order-8": (
+            "a point of order 8",
+            bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"),
+        ),
+        "second-encoding": ("y is not below the field", bytes.fromhex("f0" + "ff" * 30 + "7f")),
+        "off-curve": ("no point has this y", b"\x02" + bytes(31)),
+    }
+    for name, (comment, raw) in log.items():
+        yield (
+            f"format-log-key-{name}",
+            comment,
+            {"check": "public-text", "kind": "owner-log"},
+            text("owner-log", "public", raw).encode(),
+        )
     for name, (comment, raw) in sealing.items():
         yield (
             f"format-sealing-{name}",
@@ -172,6 +204,16 @@ def good_key_files() -> Iterator[Vector]:
     header = {"check": "key-file", "kind": "sealing", "public": sealing}
     data = key_file("sealing", sealing, text("sealing", "secret", SEALING_SEED))
     yield "success-key-file-sealing", "not encrypted", header, data
+    header = {"check": "key-file", "kind": "witness", "public": text("witness", "public", WITNESS)}
+    secret = text("witness", "secret", WITNESS_SEED)
+    yield "success-key-file-witness", "ML-DSA-44", header, key_file("witness", header["public"], secret)
+    header = {"check": "key-file", "kind": "owner-log", "public": public("owner-log", LOG_KEYS[0])}
+    yield (
+        "success-key-file-log",
+        "an Ed25519 key",
+        header,
+        key_file("owner-log", header["public"], LOG_SECRET),
+    )
     header = {"check": "key-file", "kind": "device", "passphrase": PASSPHRASE, "public": DEVICE_PUBLIC}
     yield "success-key-file-encrypted", "under a pass-phrase", header, encrypted_key_file()
 
@@ -244,14 +286,14 @@ def bad_key_files() -> Iterator[Vector]:
         opened,
         key_file("device", DEVICE_PUBLIC, flipped),
     )
-    log = text("owner-log", "public", derive("log", 32)), text("owner-log", "secret", derive("log", 32))
+    swapped = key_file("owner-log", public("owner-log", LOG_KEYS[1]), LOG_SECRET)
     header = {"check": "key-file", "kind": "owner-log"}
-    yield "unsupported-key-file-log", "a key of the reserved kind", header, key_file("owner-log", *log)
+    yield "format-key-file-log-mismatch", "the public line is of another log key", header, swapped
 
 
 def render(name: str, comment: str, header: dict[str, Any], data: bytes) -> bytes:
     """Return the bytes of one vector file."""
-    outcomes = ("success", "format", "verification", "no-match", "unsupported")
+    outcomes = ("success", "format", "verification", "no-match")
     expect = next(outcome for outcome in outcomes if name.startswith(outcome))
     lines = [f"check: {header['check']}", f"expect: {expect}", f"comment: {comment}"]
     lines += [f"{member}: {value}" for member, value in header.items() if member != "check"]

@@ -45,6 +45,7 @@ def vectors() -> Iterator[Vector]:
     yield from tokens()
     yield from decisions()
     yield from unwrappings()
+    yield from records()
 
 
 def _file(name: str, comment: str, data: bytes, chain: list[Document], accepted: list[Document]) -> Vector:
@@ -71,6 +72,14 @@ def good_files() -> Iterator[Vector]:
     offline = kit.release("offline", plain)
     carried = kit.license_file(plain, offline=[offline], withdrawals=[kit.withdrawal("1.3.0", "1.2.0")])
     yield _file("success-file-offline", "with an offline file and a withdrawal", carried, [plain], [])
+    derivable = kit.license(kit.DERIVATIONS)
+    yield _file(
+        "success-file-derivations",
+        "says where derived models go",
+        kit.license_file(derivable),
+        [derivable],
+        [],
+    )
     unknown = kit.license({"moon": "full", "term": "moon-phase"})
     yield _file(
         "success-file-unknown-term",
@@ -94,6 +103,21 @@ def bad_files() -> Iterator[Vector]:
         ("format-file-kind", "an acceptance in place of a license", kit.license_file(kit.acceptance(plain))),
         ("format-file-no-rights", "a required term is missing", _without("rights")),
         ("format-file-twice", "one term twice", kit.license_file(kit.license(EXPIRES, EXPIRES))),
+        (
+            "format-file-two-derivations",
+            "two keys for derived models",
+            kit.license_file(kit.license(kit.DERIVATIONS, kit.OTHER_DERIVATIONS)),
+        ),
+        (
+            "format-file-sublicense-derivations",
+            "a sub-license that sends derived models elsewhere",
+            kit.license_file(plain, sublicenses=[kit.sublicense(plain, kit.DERIVATIONS)]),
+        ),
+        (
+            "format-file-derivations-kind",
+            "a device key in place of a sealing key",
+            kit.license_file(kit.license({"term": "derivations", "to": public("device", DEVICE)})),
+        ),
         (
             "verification-file-edited",
             "the expiry was edited",
@@ -163,6 +187,8 @@ def tokens() -> Iterator[Vector]:
         "acceptance": (kit.acceptance(plain), organization),
         "usage": (kit.usage(plain, offline), public("device", DEVICE)),
         "receipt": (kit.receipt(plain), public("device", DEVICE)),
+        "lease-request": (kit.lease_request(plain), public("device", DEVICE)),
+        "derivation": (kit.derivation(plain), organization),
     }
     for kind, document in by_owner.items():
         header = {"check": "token", "kind": kind, "pinned": PINNED, "id": document.id}
@@ -170,12 +196,54 @@ def tokens() -> Iterator[Vector]:
     for kind, (document, key) in by_key.items():
         header = {"check": "token", "kind": kind, "key": key, "id": document.id}
         yield f"success-token-{kind}", f"a {kind}", header, document.token.encode()
+    yield from _bad_requests(plain, offline)
+    yield from _bad_derivations(plain, offline)
+    checked_out = kit.release("offline", plain, kit.BROKER_KEY)
+    header = {"check": "token", "kind": "offline", "pinned": PINNED, "id": checked_out.id}
+    name = "success-token-offline-by-broker"
+    yield name, "an offline file that was checked out", header, checked_out.token.encode()
     crossed = {"check": "token", "kind": "lease", "pinned": PINNED}
     yield "format-token-crossed", "an offline file as a lease", crossed, offline.token.encode()
     relabelled = Document("offline", offline.payload, kit.LICENSE_KEY, typ="strongroom-lease+jws")
     yield "format-token-relabelled", "typ and format differ", crossed, relabelled.token.encode()
     forged = kit.lease(plain, key=kit.LICENSE_KEY)
     yield "verification-token-role", "a lease by the license key", crossed, forged.token.encode()
+
+
+def _bad_requests(plain: Document, offline: Document) -> Iterator[Vector]:
+    asked = {"check": "token", "kind": "lease-request", "key": public("device", DEVICE)}
+    bad: list[tuple[str, str, dict[str, Any]]] = [
+        ("license", "for an offline file", {"license": offline.id}),
+        ("level", "an unknown level", {"level": "vault"}),
+        ("worker-key", "a digest of another size", {"worker_key": "00" * 31}),
+        ("nonce", "a nonce of another size", {"nonce": "00" * 15}),
+        ("previous", "an offline file as the lease before", {"previous": offline.id}),
+        ("predictions", "none are wanted", {"predictions": 0}),
+    ]
+    for member, comment, changes in bad:
+        document = kit.lease_request(plain, **changes)
+        yield f"format-token-request-{member}", comment, asked, document.token.encode()
+    usage = kit.usage(plain, offline)
+    yield "format-token-request-crossed", "a usage report as a request", asked, usage.token.encode()
+    forged = kit.lease_request(plain, key=kit.WARD)
+    yield "verification-token-request-signer", "by another key", asked, forged.token.encode()
+
+
+def _bad_derivations(plain: Document, offline: Document) -> Iterator[Vector]:
+    asked = {"check": "token", "kind": "derivation", "key": public("organization", kit.CLINIC)}
+    bad: list[tuple[str, str, dict[str, Any]]] = [
+        ("license", "under an offline file", {"license": offline.id}),
+        ("parent", "a parent of another size", {"parent": "00" * 31}),
+        ("package", "a package of another size", {"package": ""}),
+        ("name", "no name of a model", {"name": "../risk"}),
+        ("version", "no version", {"version": "1.1"}),
+        ("key", "nothing is wrapped", {"wrapped_key": ""}),
+    ]
+    for member, comment, changes in bad:
+        document = kit.derivation(plain, **changes)
+        yield f"format-token-derivation-{member}", comment, asked, document.token.encode()
+    forged = kit.derivation(plain, key=kit.WARD)
+    yield "verification-token-derivation-signer", "by another organization", asked, forged.token.encode()
 
 
 def decisions() -> Iterator[Vector]:
@@ -278,6 +346,15 @@ def unwrappings() -> Iterator[Vector]:
         yield name, f"the wrapping is bound to another {field}", sealed, document.token.encode()
     mine = sealed | {"license": other.id}
     yield "verification-unwrap-license", "another license is expected", mine, offline
+    returned = kit.info("derivation", plain, runtime="", package=kit.OTHER_PACKAGE)
+    home = {key: value for key, value in sealed.items() if key != "runtime"} | {"kind": "derivation"}
+    home |= {"key": public("organization", kit.CLINIC)}
+    derived = kit.derivation(plain, wrapped_key=kit.wrap_to_sealing_key(returned)).token.encode()
+    yield "success-unwrap-derivation", "at the owner", home | result, derived
+    moved = kit.derivation(plain, wrapped_key=kit.wrap_to_sealing_key(kit.info("offline", plain, runtime="")))
+    yield "integrity-unwrap-derivation", "a key that was wrapped to a runtime", home, moved.token.encode()
+    elsewhere = home | {"license": other.id}
+    yield "verification-unwrap-derivation", "another license is expected", elsewhere, derived
     bound_to = kit.info("passphrase", plain, runtime="")
     blob = kit.wrap_under_passphrase(bound_to, PASSPHRASE)
     phrase = kit.release("passphrase", plain, wrapped_key=blob).token.encode()
@@ -285,6 +362,54 @@ def unwrappings() -> Iterator[Vector]:
     yield "success-unwrap-passphrase", "the right words", known | {"passphrase": PASSPHRASE} | result, phrase
     wrong = known | {"passphrase": "correct horse battery stable"}
     yield "no-match-unwrap-passphrase", "other words", wrong, phrase
+
+
+def records() -> Iterator[Vector]:
+    """Records of derivation files (package.md)."""
+    plain, other = kit.license(EXPIRES, kit.DERIVATIONS), kit.license(DAILY, kit.DERIVATIONS)
+    # What kit.OTHER_PACKAGE is the digest of.
+    statement = b"statement of another package"
+    handed_in = kit.derivation(plain)
+    record = kit.derivation_record(plain, statement, handed_in)
+    asked = {"check": "record", "pinned": PINNED}
+    good = asked | {"id": handed_in.id, "holder": "clinic", "package": kit.OTHER_PACKAGE}
+    yield "success-record", "by the holder of a license", good, record
+    child = kit.sublicense(plain)
+    by_site = kit.derivation(child, key=kit.WARD)
+    narrowed = kit.derivation_record(plain, statement, by_site, sublicenses=[child.token])
+    site = asked | {"id": by_site.id, "holder": "ward", "package": kit.OTHER_PACKAGE}
+    yield "success-record-sublicense", "by a site, under its sub-license", site, narrowed
+
+    def made(derived: Document, said: bytes = statement, /, **members: Any) -> bytes:
+        return kit.derivation_record(plain, said, derived, **members)
+
+    cases: list[tuple[str, str, bytes]] = [
+        ("format-record-white-space", "not canonical", record + b"\n"),
+        ("format-record-member", "an unknown member", made(handed_in, note="x")),
+        ("format-record-format", "another format", made(handed_in, format="derivation-file/v2")),
+        ("format-record-statement", "no base64", made(handed_in, statement="?")),
+        ("format-record-kind", "an acceptance as the derivation", made(kit.acceptance(plain))),
+        ("verification-record-statement", "another statement", made(handed_in, b"edited")),
+        ("verification-record-license", "under another license", made(kit.derivation(other))),
+        (
+            "verification-record-owner",
+            "for another owner",
+            made(kit.derivation(plain, owner="own-" + "a" * 24)),
+        ),
+        ("verification-record-signer", "by another organization", made(kit.derivation(plain, key=kit.WARD))),
+        (
+            "verification-record-acceptance",
+            "an acceptance of another license",
+            made(handed_in, acceptances=[kit.acceptance(other).token]),
+        ),
+        (
+            "verification-record-site",
+            "by the partner, under the sub-license of a site",
+            made(kit.derivation(child), sublicenses=[child.token]),
+        ),
+    ]
+    for name, comment, data in cases:
+        yield name, comment, asked, data
 
 
 def render(name: str, comment: str, header: dict[str, Any], data: bytes) -> bytes:

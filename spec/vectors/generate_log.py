@@ -61,6 +61,7 @@ def vectors() -> Iterator[Vector]:
     yield from proofs()
     yield from offers()
     yield from cosignatures()
+    yield from cosigned()
 
 
 def keys() -> Iterator[Vector]:
@@ -354,6 +355,55 @@ def cosignatures() -> Iterator[Vector]:
     for name, witness_line in (("ml-dsa-44", line), ("ed25519", classical.cosign(text))):
         comment = "a cosignature of another checkpoint"
         yield f"verification-witnessed-other-{name}", comment, wrong, other.note() + witness_line
+
+
+def cosigned() -> Iterator[Vector]:
+    """What witnesses hand in."""
+    organization = "org-" + "c" * 24
+    key = Key(f"{organization}/witness", "clinic")
+    header = {"check": "cosigned", "vkey": VKEY, "id": organization, "at": AT}
+    text, note = LOG.text(), LOG.note()
+    good = cosigned_file(key.vkey(4), note + key.cosign(text))
+    yield "success-cosigned", "a checkpoint and a cosignature", {**header, "size": 7}, good
+    tolerated = cosigned_file(key.vkey(4), note + key.cosign(text, AT_SECONDS + 300))
+    yield "success-cosigned-tolerance", "five minutes ahead", {**header, "size": 7}, tolerated
+    bad = {
+        "no-key": ("without a key", note + key.cosign(text)),
+        "two-keys": ("two keys", cosigned_file(f"{key.vkey(4)}\n{key.vkey(4)}", note + key.cosign(text))),
+        "key-text": ("a key that is none", cosigned_file(key.name, note + key.cosign(text))),
+        "no-empty-line": ("no empty line after the key", good.replace(b"\n\n", b"\n", 1)),
+        "no-checkpoint": (
+            "what is signed is no checkpoint",
+            cosigned_file(key.vkey(4), b"a\n\n" + key.sign(b"a\n")),
+        ),
+    }
+    for name, (comment, data) in bad.items():
+        yield f"format-cosigned-{name}", comment, header, data
+    other = Key("org-" + "d" * 24 + "/witness", "clinic")
+    future = key.cosign(text, AT_SECONDS + 301)
+    twice = key.cosign(text) + key.cosign(text, AT_SECONDS - 1)
+    refused = {
+        "name": ("a name of somebody else", "log-key", other.vkey(4), note + other.cosign(text)),
+        "algorithm": ("a key that makes no cosignatures", "log-key", key.vkey(), note + key.sign(text)),
+        "no-log": ("no signature of the log", "log-key", key.vkey(4), text + b"\n" + key.cosign(text)),
+        "none": ("no cosignature", "log-cosigned", key.vkey(4), note),
+        "twice": ("two cosignatures", "log-cosigned", key.vkey(4), note + twice),
+        "future": ("a cosignature from the future", "log-cosigned", key.vkey(4), note + future),
+        "signature": (
+            "a cosignature of another checkpoint",
+            "signature",
+            key.vkey(4),
+            note + key.cosign(Log(6).text()),
+        ),
+    }
+    for name, (comment, code, text_of_key, signed) in refused.items():
+        data = cosigned_file(text_of_key, signed)
+        yield f"verification-cosigned-{name}", comment, {**header, "code": code}, data
+
+
+def cosigned_file(key: str, note: bytes) -> bytes:
+    """Join a key and a note."""
+    return key.encode() + b"\n\n" + note
 
 
 def main() -> None:

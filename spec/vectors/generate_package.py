@@ -83,6 +83,8 @@ def good() -> Iterator[Vector]:
     )
     chain = {"previous": "11" * 32, "agreement": "22" * 32, "version": "1.0.1"}
     yield "success-later-version", "names a previous version and an agreement", Recipe(predicate=chain)
+    derived = {"previous": "11" * 32, "parent": "11" * 32, "version": "1.1.0"}
+    yield "success-derived", "names the package that it derives from", Recipe(predicate=derived)
     long_name = {"name": "a" * 64, "version": "999999.0.10"}
     yield (
         "success-longest-name",
@@ -104,6 +106,13 @@ def bad_framing() -> Iterator[Vector]:
     yield "format-header-only", "nothing after the header", finished(lambda data: HEADER)
     yield "format-header-altered", "another magic", finished(lambda data: b"S" + data[1:])
     later = b"strongroom package v2\n".ljust(32, b"\0")
+    derived = b"strongroom derived v1-draft\n".ljust(32, b"\0")
+    yield "format-header-derived", "not countersigned", finished(lambda data: derived + data[32:])
+    yield (
+        "format-trailer-derived",
+        "the trailer of a derivation file",
+        finished(lambda data: data[:-24] + b"derivation end v1-draft\n"),
+    )
     yield "format-header-other-version", "another version", finished(lambda data: later + data[32:])
     yield "format-trailer-altered", "another magic at the end", finished(lambda data: data[:-1] + b"\r")
     yield "format-truncated-last-byte", "one byte short", finished(lambda data: data[:-1])
@@ -162,6 +171,9 @@ def bad_statement() -> Iterator[Vector]:
     yield predicate("owner", "not an owner id", owner="hospital")
     yield predicate("previous", "not a digest", previous="11" * 31)
     yield predicate("agreement", "not a digest", agreement="")
+    yield predicate("parent", "not a digest", parent="11" * 31)
+    orphan = Recipe(statement_bytes=lambda data: data.replace(b'"parent":null,', b""))
+    yield "format-statement-missing-parent", "no member parent", orphan
     yield predicate("payload-negative", "a size below zero", payload_bytes=-1)
     yield predicate("payload-limit", "more than 16 TiB", payload_bytes=(1 << 44) + 1)
     yield predicate("payload-larger", "a larger payload than the file holds", payload_bytes=101)

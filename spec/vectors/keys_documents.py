@@ -146,6 +146,7 @@ def bad_tokens() -> Iterator[Vector]:
     for name, (comment, case) in cases.items():
         yield f"format-token-{name}", comment, {"check": "invite", "at": NOW}, invite_file(CHAIN, case)
     whole = {
+        "broker": None,
         "expires_at": END,
         "format": "invite/v1",
         "issued_at": NOW,

@@ -7,6 +7,7 @@ from typing import Any
 
 from keys_toolkit import (
     LATER,
+    LOG_KEYS,
     NOW,
     ROLE_KEYS,
     ROLES,
@@ -16,7 +17,6 @@ from keys_toolkit import (
     Members,
     canonical,
     cut_off,
-    derive,
     envelope,
     first_version,
     public,
@@ -43,9 +43,9 @@ def vectors() -> Iterator[Vector]:
 
 def accepted(name: str, comment: str, chain: Chain, at: str = NOW, **keys: list[Any]) -> Vector:
     """Return a chain that verifies, with the keys that may sign at an instant."""
-    ids = {role: [ROLE_KEYS[role][0]] for role in ROLES} | keys
+    ids: dict[str, list[Any]] = {role: [ROLE_KEYS[role][0]] for role in ROLES} | {"log": []} | keys
     header = {"check": "chain", "owner": chain.owner, "version": len(chain.payloads), "at": at}
-    header |= {role: " ".join(sorted(key.key_id for key in ids[role])) or "none" for role in ROLES}
+    header |= {role: " ".join(sorted(key.key_id for key in ids[role])) or "none" for role in sorted(ids)}
     return f"success-chain-{name}", comment, header, chain.build()
 
 
@@ -81,6 +81,26 @@ def good_role_keys() -> Iterator[Vector]:
     yield accepted("cut-off-earlier", "it was stolen earlier than thought", chain, license=[])
     chain = Chain(roles={role: [] for role in (*ROLES, "log")})
     yield accepted("no-role-keys", "nobody may sign anything yet", chain, package=[], license=[], broker=[])
+    yield from good_log_keys()
+
+
+def good_log_keys() -> Iterator[Vector]:
+    """Chains with keys in the role log."""
+    first, second = (role_key("log", key) for key in LOG_KEYS)
+    roles = first_version()["roles"]
+    chain = Chain(roles=roles | {"log": [first]})
+    yield accepted("log-key", "a log key from the start", chain, log=LOG_KEYS[:1])
+    yield accepted(
+        "log-key-added",
+        "a log key in version 2",
+        Chain().add(roles=roles | {"log": [second]}),
+        log=LOG_KEYS[1:],
+    )
+    chain.add(roles=chain.roles(log=[role_key("log", LOG_KEYS[0], LATER), second]))
+    yield accepted("log-key-before-retirement", "it retires a day later", chain, log=LOG_KEYS)
+    yield accepted("log-key-retired", "the same, at that instant", chain, LATER, log=LOG_KEYS[1:])
+    chain.add(cut_off=[cut_off(LOG_KEYS[1], 7)])
+    yield accepted("log-key-cut-off", "the other one was stolen", chain, log=LOG_KEYS[:1])
 
 
 def changed(change: Callable[[Members], object]) -> bytes:
@@ -102,7 +122,9 @@ def bad_versions() -> Iterator[tuple[str, str, bytes]]:
     good_id = Chain().owner
     twins = [public("owner-root", ROOTS[0])] * 2
     many = [public("owner-root", ROOTS[0])] * 17
-    log = {"key": text("owner-log", "public", derive("log", 32)), "retired_at": None}
+    small = {"key": text("owner-log", "public", bytes(32)), "retired_at": None}
+    off_curve = {"key": text("owner-log", "public", b"\x02" + bytes(31)), "retired_at": None}
+    as_log = {"key": text("owner-log", "public", LICENSE[0].public[1:]), "retired_at": None}
     as_package = {"key": public("owner-package", LICENSE[0]), "retired_at": None}
     root_as_package = {"key": public("owner-package", ROOTS[0]), "retired_at": None}
     descending = sorted((public("owner-root", key) for key in ROOTS[:2]), reverse=True)
@@ -141,7 +163,24 @@ def bad_versions() -> Iterator[tuple[str, str, bytes]]:
         ),
         "role-unknown": ("a role that does not exist", lambda v: v["roles"].update(admin=[])),
         "role-missing": ("no list for the log", lambda v: v["roles"].pop("log")),
-        "log-key": ("a key in the reserved role", lambda v: v["roles"].update(log=[log])),
+        "log-key-kind": (
+            "a license key in the role log",
+            lambda v: v["roles"].update(log=v["roles"]["license"]),
+        ),
+        "log-key-twice": (
+            "a log key twice",
+            lambda v: v["roles"].update(log=[role_key("log", LOG_KEYS[0])] * 2),
+        ),
+        "log-key-small-order": ("a log key of small order", lambda v: v["roles"].update(log=[small])),
+        "log-key-off-curve": ("a log key off the curve", lambda v: v["roles"].update(log=[off_curve])),
+        "log-key-p256": (
+            "a license key without its first byte as log key",
+            lambda v: v["roles"].update(log=[as_log]),
+        ),
+        "log-key-elsewhere": (
+            "a log key as broker key",
+            lambda v: v["roles"].update(broker=[role_key("log", LOG_KEYS[0])]),
+        ),
         "retirement": (
             "a retirement of another form",
             lambda v: v["roles"]["license"][0].update(retired_at="soon"),

@@ -17,7 +17,7 @@ from copy import deepcopy
 from functools import cache
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
+from cryptography.hazmat.primitives.asymmetric import ed25519, mldsa, mlkem, x25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from package_toolkit import ORDER, Signer, bind, canonical, cobblestone, derive, pae, signature
@@ -37,6 +37,20 @@ STRANGER = Signer("stranger")
 Members = dict[str, Any]
 
 
+class LogKey:
+    """An Ed25519 key whose secret is fixed by its name."""
+
+    def __init__(self, name: str) -> None:
+        self.seed = derive(name, 32)
+        self.public = ed25519.Ed25519PrivateKey.from_private_bytes(self.seed).public_key().public_bytes_raw()
+        self.key_id = hashlib.sha256(bind(b"strongroom/key-id/v1", self.public)).hexdigest()[:32]
+
+
+WITNESS_SEED = derive("witness", 32)
+WITNESS = mldsa.MLDSA44PrivateKey.from_seed_bytes(WITNESS_SEED).public_key().public_bytes_raw()
+LOG_KEYS = [LogKey(f"owner log {number}") for number in range(2)]
+
+
 def base64url(data: bytes) -> str:
     """Encode without padding."""
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
@@ -49,7 +63,7 @@ def text(kind: str, half: str, raw: bytes) -> str:
     return f"{prefix}.{base64url(raw + checksum)}"
 
 
-def public(kind: str, key: Signer) -> str:
+def public(kind: str, key: Signer | LogKey) -> str:
     """Write the public half of a signing key as text."""
     return text(kind, "public", key.public)
 
@@ -98,7 +112,7 @@ def encrypted_line(kind: str, secret_text: str, passphrase: str) -> str:
     return f"strongroom-encrypted-key.{kind}.{base64url(blob)}"
 
 
-def role_key(role: str, key: Signer, retired_at: str | None = None) -> Members:
+def role_key(role: str, key: Signer | LogKey, retired_at: str | None = None) -> Members:
     """Return an entry of a role."""
     return {"key": public(f"owner-{role}", key), "retired_at": retired_at}
 
@@ -108,7 +122,7 @@ def roots(keys: Sequence[Signer], threshold: int = 1) -> Members:
     return {"keys": sorted(public("owner-root", key) for key in keys), "threshold": threshold}
 
 
-def cut_off(key: Signer, log_position: int | None = None, reason: str = "laptop stolen") -> Members:
+def cut_off(key: Signer | LogKey, log_position: int | None = None, reason: str = "laptop stolen") -> Members:
     """Return an entry of ``cut_off``."""
     return {"key_id": key.key_id, "log_position": log_position, "reason": reason}
 
@@ -184,6 +198,7 @@ def token(typ: str, payload: Members | bytes, key: Signer, *, high: bool = False
 def invite(chain: Chain, key: Signer = ROLE_KEYS["license"][0], /, **changes: Any) -> str:
     """Return an invite token."""
     payload = {
+        "broker": None,
         "expires_at": "2026-12-01T03:00:00Z",
         "format": "invite/v1",
         "issued_at": NOW,

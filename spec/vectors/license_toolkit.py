@@ -28,8 +28,10 @@ from keys_toolkit import (
     Members,
     identify,
     public,
+    text,
     token,
     wrap,
+    xwing_public,
 )
 from package_toolkit import Signer, bind, canonical, derive
 
@@ -60,6 +62,8 @@ PREFIXES = {
     "revocation": "rev-",
     "usage": "use-",
     "receipt": "rct-",
+    "lease-request": "req-",
+    "derivation": "drv-",
 }
 BASE = [
     {"packages": [{"name": "risk"}], "term": "packages"},
@@ -173,7 +177,7 @@ def revocation(of: Document, key: Signer = LICENSE_KEY, **changes: Any) -> Docum
 
 def usage(of: Document, authority: Document, key: Signer = DEVICE, **changes: Any) -> Document:
     """Report what a runtime used."""
-    count = {"count": 12, "counter": "predictions", "document": of.id, "period": "2026-11-24"}
+    count = {"count": 12, "counter": "predictions", "document": authority.id, "period": "2026-11-24"}
     payload = {
         "authority": authority.id,
         "break_glass": [{"reason": "the network of the ward is down", "started_at": NOW}],
@@ -201,6 +205,62 @@ def receipt(of: Document, key: Signer = DEVICE, **changes: Any) -> Document:
         "runtime": RUNTIME,
     }
     return Document("receipt", payload | changes, key)
+
+
+def lease_request(of: Document, key: Signer = DEVICE, **changes: Any) -> Document:
+    """Ask for a lease."""
+    payload = {
+        "format": "lease-request/v1",
+        "issued_at": NOW,
+        "level": "sealed",
+        "license": of.id,
+        "nonce": NONCE,
+        "owner": OWNER.owner,
+        "package": PACKAGE,
+        "predictions": None,
+        "previous": None,
+        "runtime": RUNTIME,
+        "worker_key": hashlib.sha256(SEALING).hexdigest(),
+    }
+    return Document("lease-request", payload | changes, key)
+
+
+DERIVATIONS = {"term": "derivations", "to": text("sealing", "public", SEALING)}
+OTHER_DERIVATIONS = {
+    "term": "derivations",
+    "to": text("sealing", "public", xwing_public(derive("another sealing key", 32))),
+}
+
+
+def derivation(of: Document, key: Signer = CLINIC, **changes: Any) -> Document:
+    """Hand in a derived model, with nothing wrapped."""
+    payload = {
+        "format": "derivation/v1",
+        "issued_at": NOW,
+        "license": of.id,
+        "name": "risk",
+        "owner": OWNER.owner,
+        "package": OTHER_PACKAGE,
+        "package_id": PACKAGE_ID,
+        "parent": PACKAGE,
+        "serial": SERIAL,
+        "version": "1.1.0",
+        "wrapped_key": base64.b64encode(b"nothing").decode(),
+    }
+    return Document("derivation", payload | changes, key)
+
+
+def derivation_record(of: Document, statement: bytes, derived: Document, /, **members: Any) -> bytes:
+    """Return the record of a derivation file."""
+    content: Members = {
+        "acceptances": [acceptance(of).token],
+        "derivation": derived.token,
+        "format": "derivation-file/v1",
+        "license": of.token,
+        "statement": base64.b64encode(statement).decode(),
+        "sublicenses": [],
+    }
+    return canonical(content | members)
 
 
 def license_file(of: Document, **members: Any) -> bytes:

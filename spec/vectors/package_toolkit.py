@@ -181,6 +181,7 @@ class Recipe:
         predicate = {
             "format": "v1-draft",
             "package_id": self.package_id.hex(),
+            "parent": None,
             "name": "risk",
             "version": "1.0.0",
             "owner": OWNER,

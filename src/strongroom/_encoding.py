@@ -31,6 +31,7 @@ from strongroom.errors import FormatError
 _MAX_INT = (1 << 53) - 1
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _INSTANT = "%Y-%m-%dT%H:%M:%SZ"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 JSON = None | bool | int | str | list["JSON"] | dict[str, "JSON"]
 S = TypeVar("S")
@@ -124,9 +125,10 @@ def to_instant(moment: datetime) -> str:
     if moment.tzinfo is None:
         raise FormatError("an instant without a time zone")
     try:
-        return moment.astimezone(UTC).strftime(_INSTANT).rjust(20, "0")
+        text = moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()
     except OverflowError as error:
         raise FormatError("an instant outside of the years 1 to 9999") from error
+    return f"{text}Z"
 
 
 def from_instant(text: str) -> datetime:
@@ -153,17 +155,22 @@ def canonical_json(value: Any) -> bytes:
             name that is not ASCII, or any other type.
     """
     _check_encodable(value, LIMITS.max_contents_depth)
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8")
+    return _encode(value)
+
+
+def _encode(value: Any) -> bytes:
+    return _ENCODER.encode(value).encode("utf-8")
 
 
 def _check_encodable(value: Any, depth: int) -> None:
     if depth < 0:
         raise FormatError("JSON nests too deeply")
-    if value is None or isinstance(value, bool):
-        return
     if isinstance(value, str):
-        if _SURROGATE.search(value):
+        # Python knows of each string whether it is ASCII, without looking at it.
+        if not value.isascii() and _SURROGATE.search(value):
             raise FormatError("a string holds a lone surrogate")
+        return
+    if value is None or isinstance(value, bool):
         return
     if isinstance(value, int):
         if abs(value) > _MAX_INT:
@@ -216,7 +223,7 @@ def parse_canonical_json(
         FormatError: as ``parse_json``, or not canonical.
     """
     value = parse_json(data, max_bytes=max_bytes, max_depth=max_depth)
-    if canonical_json(value) != data:
+    if _encode(value) != data:
         raise FormatError("JSON is not in canonical form")
     return value
 

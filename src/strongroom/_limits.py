@@ -20,8 +20,14 @@ class Limits:
     """Nesting of any JSON; the deepest document of ours has 8 levels."""
     max_token_bytes: int = 1 << 20
     """One compact JWS."""
+    max_proof_bytes: int = 4 << 10
+    """One DPoP proof: a key, an address and a few ids."""
+    max_broker_answer_bytes: int = 32 << 20
+    """One answer of a broker: a page of a hundred records, or a license file as JSON text."""
     max_statement_bytes: int = 64 << 10
     """The signed statement of a package: digests and names, never lists of files."""
+    max_derivation_bytes: int = 8 << 20
+    """The record of a derivation file: a chain of licenses with its acceptances."""
     max_contents_bytes: int = 64 << 20
     """The decrypted contents: room for a tensor map of about 300,000 tensors."""
     max_contents_depth: int = 32
@@ -56,6 +62,10 @@ class Limits:
     """How far the clocks of owner and partner may differ when they meet for the first time."""
     max_partner_runtimes: int = 100
     """Enrollments of one partner; about 7 KiB each in one JSON record of the vault."""
+    max_url_chars: int = 255
+    """The address of a broker, as an invite carries it."""
+    max_certificate_bytes: int = 8 << 10
+    """One X.509 certificate as PEM text; one with a 4096-bit RSA key has about 2 KiB."""
     max_note_bytes: int = 256 << 10
     """One signed note: a checkpoint with 64 post-quantum cosignatures has about 220 KiB."""
     max_proof_head_bytes: int = 64 << 10
@@ -66,6 +76,10 @@ class Limits:
     """Ids in one record of the log: whom and what one act concerns."""
     max_log_details_length: int = 32
     """Details in one record of the log."""
+    max_waiting_acts_length: int = 1024
+    """Acts that wait for a broker's ledger; whoever comes then is told to come again."""
+    max_group_acts_length: int = 256
+    """Acts that a broker's ledger commits at a time: nobody waits for more than two such groups."""
     max_key_file_bytes: int = 64 << 10
     """One key file."""
     max_frame_header_bytes: int = 4 << 20

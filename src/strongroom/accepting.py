@@ -23,10 +23,12 @@ from typing import Final
 
 import msgspec
 
+from strongroom._encoding import to_instant
 from strongroom.errors import IntegrityError, ObjectNotFound, UsageError, VerificationError
 from strongroom.home.files import AtomicFile
 from strongroom.home.home import Home
 from strongroom.home.licenses import StoredLicense
+from strongroom.home.outbox import Parcel, ParcelKind
 from strongroom.home.packages import StoredPackage
 from strongroom.home.trust import PinnedOwner, TrustStatus
 from strongroom.keys.identity import runtime_id
@@ -90,8 +92,8 @@ def read_offer(home: Home, data: bytes) -> Offer:
     return Offer(pinned=pinned, owner=owner, license=license, file=file, has_key_for_this_runtime=usable)
 
 
-def accept(home: Home, offer: Offer, *, now: datetime) -> Signed[Acceptance]:
-    """Sign the acceptance and keep the license.
+def accept(home: Home, offer: Offer, *, now: datetime, to_broker: bool = False) -> Signed[Acceptance]:
+    """Sign the acceptance and keep the license; ``to_broker`` puts the acceptance into the outbox.
 
     Raises:
         VerificationError: the owner is pending (code ``owner-pending``).
@@ -118,6 +120,17 @@ def accept(home: Home, offer: Offer, *, now: datetime) -> Signed[Acceptance]:
     home.trust.update(offer.owner.chain)
     home.catalog.licenses.add(offer.owner.id, chain.id, offer.file.to_bytes())
     home.catalog.licenses.save_acceptance(offer.owner.id, chain.id, signed.token)
+    if to_broker:
+        home.outbox.add(
+            Parcel(
+                kind=ParcelKind.ACCEPTANCE,
+                id=signed.id,
+                owner=offer.owner.id,
+                about=f"the acceptance of {chain.id}",
+                body={"acceptance": signed.token},
+                added_at=to_instant(now),
+            )
+        )
     return signed
 
 
@@ -190,10 +203,12 @@ def narrow(
     terms: Sequence[Term],
     agreement: str | None = None,
     now: datetime,
+    to_broker: bool = False,
 ) -> LicenseFile:
     """Sign a sub-license of an accepted license for one of this organization's sites.
 
-    It carries no key: the owner adds one for the site's runtime.
+    It carries no key: the owner adds one for the site's runtime, or its broker releases keys to
+    it; ``to_broker`` puts the sub-license into the outbox.
 
     Raises:
         ObjectNotFound: there is no such license here.
@@ -215,6 +230,17 @@ def narrow(
     signed = sign_document(document, home.keys.organization())
     sublicenses = (*stored.file.sublicenses, signed.token)
     verify_chain(stored.file.license, sublicenses, home.trust.confirmed(stored.owner_id))
+    if to_broker:
+        home.outbox.add(
+            Parcel(
+                kind=ParcelKind.SUBLICENSE,
+                id=signed.id,
+                owner=stored.owner_id,
+                about=f"a sub-license for {holder.name}",
+                body={"sublicense": signed.token, "agreement": agreement},
+                added_at=to_instant(now),
+            )
+        )
     return msgspec.structs.replace(
         stored.file,
         sublicenses=sublicenses,

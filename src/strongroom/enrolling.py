@@ -9,17 +9,24 @@
 Both sides see one fingerprint, of the enrollment, which binds the owner document that
 the partner saw. Until it was compared over another channel, both sides stay pending:
 nothing is granted to such a partner, and no license by such an owner is accepted.
+
+Where the invite names the owner's broker, the enrollment goes there by itself: it waits in the
+outbox for ``sending``, and the owner's home takes it from the broker with ``take_in``.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from strongroom._encoding import to_instant
+from strongroom.connection import BrokerClient
 from strongroom.errors import ObjectNotFound, UsageError
 from strongroom.founding import own_owner, role_key
 from strongroom.home.home import Home
+from strongroom.home.outbox import Parcel, ParcelKind
 from strongroom.home.partners import Partner
 from strongroom.home.trust import PinnedOwner
 from strongroom.keys.enrollment import (
@@ -28,11 +35,23 @@ from strongroom.keys.enrollment import (
     VerifiedEnrollment,
     make_enrollment,
     verify_enrollment,
+    verify_stored_enrollment,
 )
 from strongroom.keys.fingerprint import fingerprint, verify_fingerprint
-from strongroom.keys.invite import SERIAL_BYTES, VerifiedInvite, make_invite, verify_invite
+from strongroom.keys.identity import organization_id
+from strongroom.keys.invite import (
+    SERIAL_BYTES,
+    BrokerAddress,
+    VerifiedInvite,
+    make_invite,
+    verify_invite,
+)
+from strongroom.keys.key_pair import SigningKey, signing_public_from_text
+from strongroom.keys.member import MemberRole, make_member_certificate
 from strongroom.keys.owner import Role
 from strongroom.keys.signed_document import read_unverified
+from strongroom.keys.text import KeyKind
+from strongroom.protocol.broker import ApprovalAsk, EnrollmentAsk, PartnerAnswer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +64,21 @@ class Joined:
     file: bytes
     """The ``.enrollment`` file, to be sent to the owner."""
     fingerprint: str
+    broker: BrokerAddress | None
+    """Where the owner's broker is, if the invite names one."""
 
 
-def invite(home: Home, partner: str, *, expires_at: datetime, now: datetime) -> bytes:
-    """Make an ``.invite`` file for a partner.
+def invite(
+    home: Home, partner: str, *, expires_at: datetime, now: datetime, broker: BrokerAddress | None = None
+) -> bytes:
+    """Make an ``.invite`` file for a partner; with ``broker``, it says where the owner's broker is.
 
     Raises:
         UsageError: a name that is not allowed, an expiry that has passed, or this home
             owns no models.
         NoMatchingKey: the license key is not here, or the pass-phrase is missing or wrong.
         VerificationError: the owner's own chain does not verify.
-        FormatError: a file is damaged.
+        FormatError: a file is damaged, or no reader takes that address of a broker.
         StorageUnavailable: a file cannot be read.
     """
     return make_invite(
@@ -65,6 +88,7 @@ def invite(home: Home, partner: str, *, expires_at: datetime, now: datetime) -> 
         serial=secrets.token_bytes(SERIAL_BYTES),
         now=now,
         expires_at=expires_at,
+        broker=broker,
     )
 
 
@@ -72,6 +96,7 @@ def join(home: Home, data: bytes, *, now: datetime, alias: str | None = None) ->
     """Answer an invite: pin the owner, make the keys of this runtime toward it, enroll.
 
     Joining again with the same invite gives the same enrollment, hence the same fingerprint.
+    With a broker, the enrollment waits in the outbox, with a certificate for this home's member key.
 
     Raises:
         FormatError: not an invite file, or a file of this home is damaged.
@@ -96,7 +121,38 @@ def join(home: Home, data: bytes, *, now: datetime, alias: str | None = None) ->
         )
         home.trust.save_enrollment(owner.id, file)
     token = EnrollmentFile.from_bytes(file).enrollment
-    return Joined(owner=owner, partner=accepted.document.partner, file=file, fingerprint=fingerprint(token))
+    broker = accepted.document.broker
+    if broker is not None:
+        home.brokers.keep(owner.id, broker)
+        home.outbox.add(_enrollment_parcel(home, organization, owner, token, now))
+    return Joined(
+        owner=owner,
+        partner=accepted.document.partner,
+        file=file,
+        fingerprint=fingerprint(token),
+        broker=broker,
+    )
+
+
+def _enrollment_parcel(
+    home: Home, organization: SigningKey, owner: PinnedOwner, token: str, now: datetime
+) -> Parcel:
+    member = make_member_certificate(
+        organization,
+        member=home.keys.member().public_text,
+        name=home.name,
+        role=MemberRole.MANAGER,
+        owner=owner.id,
+        now=now,
+    )
+    return Parcel(
+        kind=ParcelKind.ENROLLMENT,
+        id=f"enr-{fingerprint(token).lower()}",
+        owner=owner.id,
+        about=f"the enrollment at {owner.label}",
+        body={"enrollment": token, "member": member},
+        added_at=to_instant(now),
+    )
 
 
 def _answered(home: Home, owner: PinnedOwner, invite: VerifiedInvite) -> bytes | None:
@@ -126,6 +182,38 @@ def receive(home: Home, data: bytes, *, now: datetime) -> VerifiedEnrollment:
     return enrollment
 
 
+def take_in(home: Home, token: str) -> VerifiedEnrollment:
+    """Keep an enrollment that arrived at this owner's broker, which saw when it came.
+
+    Raises:
+        FormatError: not an enrollment.
+        VerificationError: a signature or a binding does not hold, or the partner is known under
+            another key.
+        UsageError: this home owns no models, or the partner has too many runtimes.
+        StorageUnavailable: a file cannot be read or written.
+    """
+    data = EnrollmentFile(format="enrollment-file/v1", enrollment=token).to_bytes()
+    enrollment = verify_stored_enrollment(data, own_owner(home))
+    home.vault.partners.add(enrollment)
+    return enrollment
+
+
+def take_in_all(home: Home, partners: Iterable[PartnerAnswer], name: str) -> None:
+    """Keep every enrollment that arrived at this owner's broker under a name; people choose among them.
+
+    Raises:
+        FormatError: not an enrollment.
+        VerificationError: a signature or a binding does not hold, or the partner is known under
+            another key.
+        UsageError: this home owns no models, or the partner has too many runtimes.
+        StorageUnavailable: a file cannot be read or written.
+    """
+    for partner in partners:
+        if partner.name == name:
+            for runtime in partner.runtimes:
+                take_in(home, runtime.enrollment)
+
+
 def approve(home: Home, enrollment: VerifiedEnrollment, given_fingerprint: str) -> Partner:
     """Approve a partner whose fingerprint was compared.
 
@@ -137,6 +225,86 @@ def approve(home: Home, enrollment: VerifiedEnrollment, given_fingerprint: str) 
     """
     verify_fingerprint(given_fingerprint, enrollment.token)
     return home.vault.partners.approve(enrollment.document.partner, enrollment)
+
+
+def connect(home: Home, data: bytes, *, now: datetime) -> PinnedOwner:
+    """Learn from an invite who an owner is and where its broker is, without answering it.
+
+    For a person with a home of their own, at the owner or at a partner that joined elsewhere.
+
+    Raises:
+        FormatError: not an invite file.
+        VerificationError: the invite does not hold, has expired, or contradicts what is pinned.
+        UsageError: it names no broker (code ``no-broker``).
+        StorageUnavailable: a file cannot be read or written.
+    """
+    pinned = {each.id: each.owner for each in home.trust.all()}
+    accepted = verify_invite(data, now, pinned=pinned)
+    broker = accepted.document.broker
+    if broker is None:
+        raise UsageError(
+            "this invite names no broker",
+            code="no-broker",
+            hint="the owner makes one that does as soon as it has run: strongroom broker run",
+        )
+    owner = home.trust.pin(accepted.owner.chain)
+    home.brokers.keep(owner.id, broker)
+    return owner
+
+
+def certify_member(
+    home: Home,
+    owner: PinnedOwner,
+    *,
+    name: str,
+    key: str,
+    role: str,
+    expires_at: datetime | None,
+    now: datetime,
+) -> str:
+    """Say with the organization's key that a person may act for this partner; returns the token.
+
+    Raises:
+        UsageError: a name or a role that is not allowed, or an expiry that has passed.
+        FormatError: ``key`` is no public text of a member key.
+        NoMatchingKey: the organization key is missing, or the pass-phrase is missing or wrong.
+    """
+    return make_member_certificate(
+        home.keys.organization(),
+        member=key,
+        name=name,
+        role=MemberRole(role),
+        owner=owner.id,
+        now=now,
+        expires_at=expires_at,
+    )
+
+
+def approve_at(client: BrokerClient, enrollment: VerifiedEnrollment) -> None:
+    """Approve a partner at the broker too; one that came as a file is handed in first.
+
+    Raises:
+        BrokerUnavailable: the broker does not answer.
+        BrokerRefused: it does not take the enrollment, or you may not approve partners.
+    """
+    ask = ApprovalAsk(fingerprint=enrollment.fingerprint)
+    try:
+        client.approve_partner(enrollment.organization_id, ask)
+    except ObjectNotFound:
+        client.enroll(EnrollmentAsk(enrollment=enrollment.token))
+        client.approve_partner(enrollment.organization_id, ask)
+
+
+def organization_of(partner: Partner) -> str:
+    """Return the organization id of a partner that was approved.
+
+    Raises:
+        UsageError: it never was (code ``partner-pending``).
+        FormatError: its record is damaged.
+    """
+    if partner.organization is None:
+        raise UsageError(f"{partner.name} was never approved", code="partner-pending")
+    return organization_id(signing_public_from_text(partner.organization, KeyKind.ORGANIZATION))
 
 
 def confirm(home: Home, owner: PinnedOwner, given_fingerprint: str) -> PinnedOwner:

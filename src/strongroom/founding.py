@@ -13,17 +13,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from strongroom.errors import UsageError, VerificationError
 from strongroom.home.home import Home
 from strongroom.home.trust import PinnedOwner, TrustStatus
 from strongroom.keys.key_pair import SigningKey, signing_public_from_text
+from strongroom.keys.log_key import LogKey
 from strongroom.keys.owner import Owner, OwnerChain, Role
 from strongroom.keys.owner_document import ROLE_KINDS
 from strongroom.keys.rotation import make_owner, rotate_owner
 from strongroom.keys.text import KeyKind
 
-_ROLES = (Role.PACKAGE, Role.LICENSE, Role.BROKER)
+_HANDOVER: Final = timedelta(minutes=1)
+"""How long a key that has a successor goes on to count. Nobody takes it any more who has the new document."""
 
 
 def found(
@@ -79,7 +82,7 @@ def _ensure(create: Callable[[datetime], object], now: datetime) -> None:
 def _found_owner(home: Home, now: datetime) -> None:
     _ensure(home.keys.create_key_encryption_key, now)
     root = home.keys.create_owner_key(KeyKind.OWNER_ROOT, now)
-    roles = {role: [home.keys.create_owner_key(ROLE_KINDS[role], now).public_text] for role in _ROLES}
+    roles = {role: [_create_role_key(home, role, now)] for role in Role}
     chain = make_owner(name=home.name, roots=[root], roles=roles, now=now)
     pinned = home.trust.pin(chain, status=TrustStatus.CONFIRMED)
     # Last: from here on the home is an owner. Keys of an attempt that stopped before
@@ -111,6 +114,19 @@ def role_key(home: Home, role: Role, now: datetime) -> SigningKey:
         StorageUnavailable: a file cannot be read.
     """
     return home.keys.owner_key(ROLE_KINDS[role], own_owner(home).keys_for(role, now))
+
+
+def log_key(home: Home, now: datetime) -> LogKey:
+    """Return a key of this owner that may sign for its log now.
+
+    Raises:
+        UsageError: this home owns no models (code ``not-an-owner``).
+        NoMatchingKey: none that is in force lies here, or the pass-phrase is missing or wrong.
+        VerificationError: the owner's own chain does not verify.
+        FormatError: a file is damaged.
+        StorageUnavailable: a file cannot be read.
+    """
+    return home.keys.log_key(own_owner(home).log_keys(now))
 
 
 def rotate(
@@ -151,9 +167,11 @@ def rotate(
     if new_root:
         fresh = home.keys.create_owner_key(KeyKind.OWNER_ROOT, now)
         roots, signers = [fresh.public_text], [*signers, fresh]
-    # From the next second on: what these keys signed within this one stays good.
-    retiring = dict.fromkeys((*retire, *_active_ids(owner, renew, now)), now + timedelta(seconds=1))
-    added = {role: [home.keys.create_owner_key(ROLE_KINDS[role], now).public_text] for role in renew}
+    # Later than now: a broker signs by the old key until it sees the new document, and that must stay good.
+    succeeded = [key_id for role in renew for key_id in owner.lasting_key_ids(role)]
+    retiring = dict.fromkeys(succeeded, now + _HANDOVER)
+    retiring |= dict.fromkeys(retire, now + timedelta(seconds=1))
+    added = {role: [_create_role_key(home, role, now)] for role in renew}
     chain = rotate_owner(owner, signers=signers, now=now, roots=roots, retire=retiring, add=added)
     return _pin_if_signed(home, chain)
 
@@ -183,5 +201,7 @@ def _roots_at_hand(home: Home, owner: Owner, root_files: Sequence[Path]) -> list
     return list({key.public.key_id: key for key in keys}.values())
 
 
-def _active_ids(owner: Owner, roles: Sequence[Role], now: datetime) -> list[str]:
-    return [key.key_id for role in roles for key in owner.keys_for(role, now)]
+def _create_role_key(home: Home, role: Role, now: datetime) -> str:
+    if role is Role.LOG:
+        return home.keys.create_log_key(now).public_text
+    return home.keys.create_owner_key(ROLE_KINDS[role], now).public_text

@@ -8,6 +8,9 @@ Each runtime of the partner gets an offline file of its own: the content key wra
 its sealing key, with its share of every counted limit carved out, so that all of them
 together can never use more than the license gives. With a pass-phrase, one file serves
 whoever knows it, and nothing can be counted. No package is encrypted again.
+
+For a broker (``grant_at_broker``) the license carries no key at all: the broker counts, and
+releases keys with leases. A key file made beside it would be counted by nobody.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from strongroom.errors import UsageError
 from strongroom.founding import own_owner, role_key
 from strongroom.home.grants import Grant
 from strongroom.home.home import Home
+from strongroom.home.outbox import Parcel, ParcelKind
 from strongroom.home.seals import Seal
 from strongroom.keys.enrollment import VerifiedEnrollment
 from strongroom.keys.key_pair import SigningKey
@@ -38,10 +42,11 @@ from strongroom.license.key_binding import KeyBinding, wrap_for_runtime, wrap_wi
 from strongroom.license.license_file import LicenseFile, verify_license_file
 from strongroom.license.offline import OfflinePlan, plan_offline, plan_passphrase
 from strongroom.license.request import Level, Right
-from strongroom.license.signing import Signed, read_unverified, sign_document
+from strongroom.license.signing import read_unverified, sign_document
 from strongroom.license.term import Term
 from strongroom.license.terms import (
     Agreement,
+    Derivations,
     Expires,
     Levels,
     Offline,
@@ -66,9 +71,10 @@ class Granted:
     package_path: Path
     """The package file, to be sent along."""
     not_after: datetime
-    """When the last of its key files ends. What was sent works until then: a file cannot be recalled."""
+    """When the last of its key files ends: what was sent works until then, for a file cannot be recalled.
+    Without key files, when the license ends."""
     runtimes: tuple[str, ...]
-    """Runtime ids that have an offline file; empty with a pass-phrase."""
+    """Runtime ids that have an offline file; empty with a pass-phrase, and at a broker."""
 
 
 def grant(
@@ -105,44 +111,135 @@ def grant(
         IntegrityError: a stored key or agreement is not what it was.
         StorageUnavailable: a file cannot be read or written.
     """
+    draft = _draft(home, partner, model, terms, agreement, now, with_files=True)
+    release = _Release(home, draft.owner, role_key(home, Role.LICENSE, now), draft.chain, draft.seal, now)
+    file = (
+        release.with_offline(draft.file, draft.enrollments)
+        if passphrase is None
+        else release.with_passphrase(draft.file, passphrase(), partner)
+    )
+    runtimes = () if passphrase else tuple(each.document.runtime for each in draft.enrollments)
+    return draft.note(home, file, release.not_after, runtimes)
+
+
+def grant_at_broker(
+    home: Home,
+    partner: str,
+    model: str,
+    *,
+    terms: Sequence[Term] = (),
+    agreement: str | None = None,
+    now: datetime,
+) -> Granted:
+    """Sign a license whose keys the broker releases; it waits in the outbox to be handed in.
+
+    What ``terms`` leaves out is filled in as by ``grant``, but for use without a broker: a
+    runtime can check a key file out of the broker only if ``terms`` says so.
+
+    Raises:
+        ObjectNotFound: no such partner or package.
+        VerificationError: the partner is pending or suspended.
+        UsageError: terms that contradict themselves.
+        NoMatchingKey: a key is missing, or the home's pass-phrase is missing or wrong.
+        FormatError: a term breaks a rule of spec/license.md, or a file is damaged.
+        IntegrityError: a stored agreement is not what it was.
+        StorageUnavailable: a file cannot be read or written.
+    """
+    draft = _draft(home, partner, model, terms, agreement, now, with_files=False)
+    ends = min(term.at for _, term in draft.chain.terms() if isinstance(term, Expires))
+    granted = draft.note(home, draft.file, ends, ())
+    home.outbox.add(license_parcel(home, granted.license_id, now=now))
+    return granted
+
+
+def license_parcel(home: Home, license_id: str, *, now: datetime) -> Parcel:
+    """Wrap up a license of the ledger for the broker, for the first time or once more.
+
+    Raises:
+        ObjectNotFound: no such license was granted here.
+        UsageError: this home owns no models.
+        FormatError: a file is damaged.
+        StorageUnavailable: it cannot be read.
+    """
+    noted = home.vault.grants.get(license_id)
+    file = LicenseFile.from_bytes(home.vault.grants.license_file(license_id))
+    return Parcel(
+        kind=ParcelKind.LICENSE,
+        id=license_id,
+        owner=home.vault.verify_owner_id(),
+        about=f"a license for {noted.partner}",
+        body={"license": file.license, "agreement": file.agreement},
+        added_at=to_instant(now),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """A signed license that nobody has noted yet."""
+
+    partner: str
+    owner: Owner
+    seal: Seal
+    enrollments: Sequence[VerifiedEnrollment]
+    chain: LicenseChain
+    file: LicenseFile
+    now: datetime
+
+    def note(self, home: Home, file: LicenseFile, not_after: datetime, runtimes: tuple[str, ...]) -> Granted:
+        """Keep it in the ledger: from here on it exists."""
+        data = file.to_bytes()
+        record = Grant(license=self.chain.id, partner=self.partner, granted_at=to_instant(self.now))
+        home.vault.grants.record(record, data)
+        return Granted(
+            partner=self.partner,
+            license_id=self.chain.id,
+            chain=self.chain,
+            file=data,
+            package_path=home.catalog.packages.find(self.owner.id, self.seal.name, self.seal.version).path,
+            not_after=not_after,
+            runtimes=runtimes,
+        )
+
+
+def _draft(
+    home: Home,
+    partner: str,
+    model: str,
+    terms: Sequence[Term],
+    agreement: str | None,
+    now: datetime,
+    *,
+    with_files: bool,
+) -> _Draft:
     seal = _find_seal(home, model)
     owner = own_owner(home)
     home.vault.partners.verify_approved(partner)
     enrollments = home.vault.partners.enrollments(partner, owner)
     text = _agreement_text(home, seal, agreement)
-    key = role_key(home, Role.LICENSE, now)
+    terms = _with_way_back(home, terms, now)
     document = License(
         owner=owner.id,
         owner_version=owner.version,
         issued_at=now,
         partner=Party(name=partner, organization=enrollments[0].document.organization),
         serial=new_serial(),
-        terms=_complete(terms, seal, text, len(enrollments), now),
+        terms=_complete(terms, seal, text, len(enrollments) if with_files else None, now),
     )
-    signed = sign_document(document, key)
-    chain = verify_chain(signed.token, [], owner)
+    signed = sign_document(document, role_key(home, Role.LICENSE, now))
     file = LicenseFile(
         owner=tuple(owner.chain.to_json()),
         license=signed.token,
         withdrawals=_withdrawals_of(home, seal),
         agreement=text,
     )
-    release = _Release(home, owner, key, chain, seal, now)
-    file = (
-        release.with_offline(file, enrollments)
-        if passphrase is None
-        else release.with_passphrase(file, passphrase(), partner)
-    )
-    data = file.to_bytes()
-    home.vault.grants.record(Grant(license=signed.id, partner=partner, granted_at=to_instant(now)), data)
-    return Granted(
+    return _Draft(
         partner=partner,
-        license_id=signed.id,
-        chain=chain,
-        file=data,
-        package_path=home.catalog.packages.find(owner.id, seal.name, seal.version).path,
-        not_after=release.not_after,
-        runtimes=() if passphrase else tuple(each.document.runtime for each in enrollments),
+        owner=owner,
+        seal=seal,
+        enrollments=enrollments,
+        chain=verify_chain(signed.token, [], owner),
+        file=file,
+        now=now,
     )
 
 
@@ -192,68 +289,6 @@ def release_for_site(
         grown = release.with_offline(base, [enrollment]).to_bytes()
         _note_site(home, chain, grown, now, is_new=ledger is None)
     return grown
-
-
-def withdraw_version(
-    home: Home, model: str, *, permits: str | None, reason: str, now: datetime
-) -> Signed[Withdrawal]:
-    """Sign that a version must not run any more, and to which older one a runtime may go back.
-
-    From then on it is in every license file for the model, and nobody is granted the version.
-    ``renewed_files`` gives the files that were sent before, with the withdrawal in them.
-
-    Raises:
-        ObjectNotFound: a version was not sealed here.
-        UsageError: this home owns no models.
-        FormatError: what is permitted is not older, or the reason is no line of text.
-        NoMatchingKey: a key is missing, or the home's pass-phrase is missing or wrong.
-        VerificationError: the owner's own chain does not verify.
-        StorageUnavailable: a file cannot be read.
-    """
-    seal = _find_seal(home, model)
-    if permits is not None:
-        home.vault.seals.find(seal.name, permits)
-    owner = own_owner(home)
-    document = Withdrawal(
-        owner=owner.id,
-        owner_version=owner.version,
-        issued_at=now,
-        name=seal.name,
-        version=seal.version,
-        package=seal.package_digest,
-        permits=permits,
-        reason=reason,
-    )
-    signed = sign_document(document, role_key(home, Role.LICENSE, now))
-    home.vault.withdrawals.add(signed.id, signed.token)
-    return signed
-
-
-def renewed_files(home: Home, withdrawal: Signed[Withdrawal]) -> list[tuple[Grant, bytes]]:
-    """Put a withdrawal into the license files that speak of its model, to be sent again.
-
-    A partner that is not sent the new file, or leaves it unread, goes on with the version
-    until its key file ends: without a broker, news travels only as files.
-
-    Raises:
-        FormatError: a stored file is damaged.
-        StorageUnavailable: a file cannot be read or written.
-    """
-    renewed = []
-    for noted in home.vault.grants.all():
-        file = LicenseFile.from_bytes(home.vault.grants.license_file(noted.license))
-        if _speaks_of(file, withdrawal.document.name) and withdrawal.token not in file.withdrawals:
-            tokens = (*file.withdrawals, withdrawal.token)
-            data = msgspec.structs.replace(file, withdrawals=tokens).to_bytes()
-            home.vault.grants.replace_file(noted.license, data)
-            renewed.append((noted, data))
-    return renewed
-
-
-def _speaks_of(file: LicenseFile, name: str) -> bool:
-    terms = read_unverified(file.license, License).terms
-    choices = [choice for term in terms if isinstance(term, Packages) for choice in term.packages]
-    return any(choice.name in (None, name) for choice in choices)
 
 
 class _Release:
@@ -390,9 +425,9 @@ def _agreement_text(home: Home, seal: Seal, given: str | None) -> str | None:
 
 
 def _complete(
-    terms: Sequence[Term], seal: Seal, agreement: str | None, runtimes: int, now: datetime
+    terms: Sequence[Term], seal: Seal, agreement: str | None, runtimes: int | None, now: datetime
 ) -> tuple[Term, ...]:
-    """Fill in what a license must say and the caller left out."""
+    """Fill in what a license must say and the caller left out; ``runtimes`` is how many get a key file."""
     given = {type(term) for term in terms}
     expires = next((term.at for term in terms if isinstance(term, Expires)), now + _DEFAULT_LIFE)
     hours = min(math.ceil((expires - now) / timedelta(hours=1)), MAX_HOURS)
@@ -403,12 +438,21 @@ def _complete(
         Packages(packages=(covered,)),
         Rights(rights=(Right.PREDICT,)),
         Levels(at_least=Level.LOCAL),
-        Offline(hours=max(hours, 1), files=max(runtimes, 1)),
     )
+    if runtimes is not None:
+        defaults = (*defaults, Offline(hours=max(hours, 1), files=max(runtimes, 1)))
     complete = [*terms, *(term for term in defaults if type(term) not in given)]
     if agreement is not None:
         complete.append(Agreement(digest=agreement_digest(agreement)))
     return tuple(complete)
+
+
+def _with_way_back(home: Home, terms: Sequence[Term], now: datetime) -> Sequence[Term]:
+    """Say to which key of the owner derived models return, where the license gives the right to make them."""
+    rights = [right for term in terms if isinstance(term, Rights) for right in term.rights]
+    if Right.MODIFY not in rights or any(isinstance(term, Derivations) for term in terms):
+        return terms
+    return [*terms, Derivations(to=home.keys.ensure_derivation(now).public_text)]
 
 
 def _outstanding(home: Home, owner: Owner, license_id: str) -> dict[str, list[OfflineFile]]:

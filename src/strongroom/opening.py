@@ -2,41 +2,50 @@
 
     opening = open_model(home, "risk", now=now)
     opening.statement.version, opening.chain.id, opening.allowed.remaining
-    opening.package_path, opening.release.token           # what the worker needs
+    opening.package_path, opening.release                 # what the worker needs; None: take a lease
 
 In this order: the owner is pinned and confirmed, and the license file tells no other
 history of it; the license, its sub-licenses and this party's acceptance are signed by whom they
 must be; the package is signed by that very owner; a key file for this runtime and
-package is at hand; the license allows the use now, with the counts and marks of this
-runtime. A plain model, an unsigned package or another owner's is refused before any of
-its bytes reach a loader.
+package is at hand, or a broker that gives leases is known; the license allows the use now,
+with the counts and marks of this runtime. A plain model, an unsigned package or another
+owner's is refused before any of its bytes reach a loader.
+
+Where a lease is to be taken, the time is that of the broker's last answer, and what only a
+wrong clock would refuse is left to the broker.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from strongroom.errors import Error, VerificationError
+from strongroom.home.boot_clock import Boot, OnlineClock, SystemBoot
 from strongroom.home.catalog import Candidate
 from strongroom.home.home import Home
+from strongroom.home.leases import LeasePlace
 from strongroom.home.trust import PinnedOwner, TrustStatus
 from strongroom.keys.identity import runtime_id
 from strongroom.keys.owner import Owner, Role, verify_consistent
 from strongroom.license.chain import LicenseChain, verify_acceptance
-from strongroom.license.documents import OfflineFile, PassphraseFile
+from strongroom.license.codes import Code
+from strongroom.license.documents import OfflineFile, PassphraseFile, Revocation, Withdrawal
 from strongroom.license.evaluate import evaluate
 from strongroom.license.license_file import VerifiedLicense, verify_license_file
 from strongroom.license.marks import withdrawn
-from strongroom.license.request import Authority, AuthorityKind, Facts, Level, Request, Right
-from strongroom.license.signing import Signed
-from strongroom.license.verdict import Allowed, Denied, raise_denied
+from strongroom.license.request import AtOwner, Facts, Level, Request, Right
+from strongroom.license.signing import Signed, verify_by_owner
+from strongroom.license.verdict import Allowed, Denied, OutputPolicy, raise_denied
 from strongroom.package.reader import PackageReader
 from strongroom.package.statement import Statement
 from strongroom.storage.local import LocalSource
 
 Release = Signed[OfflineFile] | Signed[PassphraseFile]
+
+_OF_THE_CLOCK: Final = frozenset({Code.CLOCK_SET_BACK, Code.NOT_YET_VALID, Code.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +58,18 @@ class Opening:
     license: VerifiedLicense
     statement: Statement
     package_path: Path
-    release: Release
-    """The key file: signed by the owner, for this license and package."""
+    release: Release | None
+    """The key file: signed by the owner, for this license and package. None: a lease is to be taken."""
     request: Request
     facts: Facts
     """What is known but for counts and marks, which ``home.marks`` adds under its lock."""
     allowed: Allowed
     """The verdict at the time of opening; every use is decided anew."""
+
+    @property
+    def place(self) -> LeasePlace:
+        """Which lease it would be."""
+        return LeasePlace(owner=self.owner.id, license=self.chain.id, package=self.statement.package_digest)
 
     @property
     def chain(self) -> LicenseChain:
@@ -72,6 +86,7 @@ def open_model(
     level: Level = Level.LOCAL,
     purpose: str | None = None,
     license_id: str | None = None,
+    boot: Boot | None = None,
 ) -> Opening:
     """Check everything about a model that can be checked without its key.
 
@@ -83,6 +98,7 @@ def open_model(
         level: The protection level that the worker will have.
         purpose: What the answers are for, where the license asks.
         license_id: Which license to use, where several fit.
+        boot: The boot clock; None: the kernel's.
 
     Raises:
         ObjectNotFound: no license covers it, it is not here, or several fit.
@@ -95,7 +111,7 @@ def open_model(
         UnsupportedError: the package needs a later version of the format.
         StorageUnavailable: a file cannot be read.
     """
-    attempt = _Attempt(home, now, right, level, purpose)
+    attempt = _Attempt(home, now, right, level, purpose, boot or SystemBoot())
     candidate = home.catalog.resolve(reference, license_id=license_id, fits=attempt.fits)
     return attempt.open(candidate)
 
@@ -109,31 +125,26 @@ class _Attempt:
     right: Right
     level: Level
     purpose: str | None
+    boot: Boot
 
     def fits(self, candidate: Candidate) -> bool:
         try:
-            opening = self.open(candidate)
+            opening = self.open(candidate, exactly=True)
         except Error:
             # Why it does not fit is told when it is the one that is opened.
             return False
         # Neither does a license that is used up for now stand in the way of one that is not.
         return 0 not in opening.allowed.remaining.values()
 
-    def open(self, candidate: Candidate) -> Opening:
+    def open(self, candidate: Candidate, *, exactly: bool = False) -> Opening:
         pinned = candidate.owner
         _verify_confirmed(pinned)
         owner = verify_consistent(pinned.owner, candidate.license.file.owner_chain())
         license = verify_license_file(candidate.license.file, owner)
         statement = _verify_package(candidate.package.path, owner)
         request = self._request(statement, runtime_id(self.home.keys.device(owner.id).public))
-        release = _find_release(license, request)
-        facts = _facts(candidate, license, release)
-        state = self.home.marks.read(owner.id)
-        verdict = evaluate(license.chain, request, state.facts(facts, statement.name), self.now)
-        if isinstance(verdict, Denied):
-            raise_denied(verdict)
-        if release is None:
-            raise AssertionError("a license was allowed without an authority")
+        is_online, release = self._find_release(license, request)
+        facts = self._facts(candidate, owner, license, release)
         return Opening(
             pinned=pinned,
             owner=owner,
@@ -143,7 +154,52 @@ class _Attempt:
             release=release,
             request=request,
             facts=facts,
-            allowed=verdict,
+            allowed=self._verify_allowed(license.chain, request, facts, is_online, exactly=exactly),
+        )
+
+    def _find_release(self, license: VerifiedLicense, request: Request) -> tuple[bool, Release | None]:
+        """Return whether a lease is to be taken, or the key file that makes it needless."""
+        offline = license.offline_for(request.runtime, request.package_digest)
+        has_broker = self.home.brokers.address(request.owner) is not None
+        if offline is not None and not (has_broker and self.now >= offline.document.not_after):
+            return False, offline
+        if has_broker:
+            return True, None
+        return False, license.passphrase_for(request.package_digest)
+
+    def _verify_allowed(
+        self, chain: LicenseChain, request: Request, facts: Facts, is_online: bool, *, exactly: bool
+    ) -> Allowed:
+        state = self.home.marks.read(request.owner)
+        now = self.now
+        if is_online:
+            # The broker decides what it gives; all that can be said here is what no lease would change.
+            facts = replace(facts, authority=AtOwner())
+            place = LeasePlace(owner=request.owner, license=chain.id, package=request.package_digest)
+            clock = OnlineClock(wall=lambda: self.now, boot=self.boot)
+            now = clock.now(self.home.leases.read(place).anchor)
+        verdict = evaluate(chain, request, state.facts(facts, request.name), now)
+        if isinstance(verdict, Denied):
+            if not is_online or exactly or verdict.code not in _OF_THE_CLOCK:
+                raise_denied(verdict)
+            return Allowed(output=OutputPolicy())
+        return verdict
+
+    def _facts(
+        self, candidate: Candidate, owner: Owner, license: VerifiedLicense, release: Release | None
+    ) -> Facts:
+        accepted = dict(license.accepted)
+        if candidate.license.acceptance is not None:
+            signed = verify_acceptance(candidate.license.acceptance, license.chain)
+            accepted[signed.document.license] = signed.document.agreement
+        notices = self.home.leases.notices(owner.id)
+        announced = [verify_by_owner(token, Withdrawal, owner) for token in notices.withdrawals]
+        revoked = [verify_by_owner(token, Revocation, owner) for token in notices.revocations]
+        return Facts(
+            authority=None if release is None else release.document.authority,
+            accepted=accepted,
+            revoked=frozenset(each.document.target for each in revoked),
+            withdrawals=tuple(withdrawn(each.document) for each in (*license.withdrawals, *announced)),
         )
 
     def _request(self, statement: Statement, runtime: str) -> Request:
@@ -174,35 +230,3 @@ def _verify_package(path: Path, owner: Owner) -> Statement:
             source, lambda said: owner.keys_for(Role.PACKAGE, said.created_at), owner=owner.id
         )
     return reader.statement
-
-
-def _find_release(license: VerifiedLicense, request: Request) -> Release | None:
-    offline = license.offline_for(request.runtime, request.package_digest)
-    return offline or license.passphrase_for(request.package_digest)
-
-
-def _facts(candidate: Candidate, license: VerifiedLicense, release: Release | None) -> Facts:
-    accepted = dict(license.accepted)
-    if candidate.license.acceptance is not None:
-        signed = verify_acceptance(candidate.license.acceptance, license.chain)
-        accepted[signed.document.license] = signed.document.agreement
-    return Facts(
-        authority=None if release is None else _authority(release),
-        accepted=accepted,
-        withdrawals=tuple(withdrawn(each.document) for each in license.withdrawals),
-    )
-
-
-def _authority(release: Release) -> Authority:
-    document = release.document
-    is_offline = isinstance(document, OfflineFile)
-    return Authority(
-        kind=AuthorityKind.OFFLINE if is_offline else AuthorityKind.PASSPHRASE,
-        id=release.id,
-        license=document.license,
-        runtime=document.runtime if isinstance(document, OfflineFile) else None,
-        package=document.package,
-        issued_at=document.issued_at,
-        not_after=document.not_after,
-        budget=document.budget if isinstance(document, OfflineFile) else (),
-    )

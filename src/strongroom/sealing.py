@@ -113,7 +113,7 @@ def seal(
         home = Home.open(None if home is None else Path(home))
     now = datetime.now(UTC) if now is None else now
     owner = own_owner(home)
-    _adopt_unrecorded(home, owner, name, now)
+    adopt_unrecorded(home, owner, name, now)
     chosen, previous = _choose_version(home, name, version)
     source = read_source(model, name=name, sample=sample, convert=convert)
     digest = None if agreement is None else home.vault.seals.save_agreement(agreement)
@@ -164,7 +164,7 @@ class _Sealing:
                 written.statement.package_id, key, self.home.keys.key_provider()
             )
         path = packages.path(self.owner.id, name, version)
-        _record(self.home, path, written.statement, written.file_sha256, self.now)
+        record_seal(self.home, path, written.statement, written.file_sha256, self.now)
         return Sealed(
             name=name,
             version=version,
@@ -178,8 +178,6 @@ class _Sealing:
         )
 
     def _write(self, sink: Sink, key: bytes) -> Written:
-        total = sum(file.size for file in self.source.files)
-        done = 0
         with PackageWriter(
             sink,
             name=self.name,
@@ -190,24 +188,11 @@ class _Sealing:
             previous=None if self.previous is None else self.previous.package_digest,
             agreement=self.agreement,
         ) as writer:
-            for file in self.source.files:
-                with writer.file(file.name, file.size) as target:
-                    for chunk in file.chunks():
-                        target.write(chunk)
-                        done += len(chunk)
-                        if self.progress is not None:
-                            self.progress(done, total)
+            bom = write_source(writer, self.source, self.name, self.version, self.progress)
             return writer.finish(
                 loader=self.source.loader,
                 schema=self.source.schema,
-                bom=make_bom(
-                    name=self.name,
-                    version=str(self.version),
-                    files=writer.files,
-                    loader=self.source.loader,
-                    schema=self.source.schema,
-                    libraries=self.source.libraries,
-                ),
+                bom=bom,
                 sign=signer(role_key(self.home, Role.PACKAGE, self.now).secret),
             )
 
@@ -224,8 +209,44 @@ class _Sealing:
             return compare(self.source.reference, load_model(package))
 
 
-def _adopt_unrecorded(home: Home, owner: Owner, name: str, now: datetime) -> None:
-    """Finish what a sealing left that was killed after its package took its name."""
+def write_source(
+    writer: PackageWriter, source: Source, name: str, version: Version, progress: Progress | None
+) -> dict[str, Any]:
+    """Write the files of a model; returns the bill of materials.
+
+    Raises:
+        UsageError: a file was changed since it was looked at (code ``source-changed``).
+        StorageUnavailable: it cannot be read, or the disk is full.
+    """
+    total = sum(file.size for file in source.files)
+    done = 0
+    for file in source.files:
+        with writer.file(file.name, file.size) as target:
+            for chunk in file.chunks():
+                target.write(chunk)
+                done += len(chunk)
+                if progress is not None:
+                    progress(done, total)
+    return make_bom(
+        name=name,
+        version=str(version),
+        files=writer.files,
+        loader=source.loader,
+        schema=source.schema,
+        libraries=source.libraries,
+    )
+
+
+def adopt_unrecorded(home: Home, owner: Owner, name: str, now: datetime) -> None:
+    """Finish what a sealing left that was killed after its package took its name.
+
+    Raises:
+        VerificationError: a package that lies there is not signed by this owner.
+        IntegrityError: it is not as it was signed.
+        NoMatchingKey: the package key is not here, or the pass-phrase is missing or wrong.
+        FormatError: a file is damaged.
+        StorageUnavailable: a file cannot be read or written.
+    """
     recorded = {seal.version for seal in home.vault.seals.all(name)}
     for stored in home.catalog.packages.all(owner.id):
         if stored.name != name or str(stored.version) in recorded:
@@ -234,10 +255,17 @@ def _adopt_unrecorded(home: Home, owner: Owner, name: str, now: datetime) -> Non
             statement = verify_package(
                 source, lambda said: owner.keys_for(Role.PACKAGE, said.created_at), owner=owner.id
             )
-            _record(home, stored.path, statement, digest_file(source), now)
+            record_seal(home, stored.path, statement, digest_file(source), now)
 
 
-def _record(home: Home, path: Path, statement: Statement, file_sha256: str, now: datetime) -> None:
+def record_seal(home: Home, path: Path, statement: Statement, file_sha256: str, now: datetime) -> None:
+    """Put the bundle beside a new package, and note it in the ledger.
+
+    Raises:
+        UsageError: this version was sealed before (code ``version-exists``).
+        NoMatchingKey: the package key is not here, or the pass-phrase is missing or wrong.
+        StorageUnavailable: a file cannot be written.
+    """
     secret = role_key(home, Role.PACKAGE, now).secret
     bundle = make_bundle(path.name, file_sha256, secret)
     files.write_atomic(path.with_name(f"{path.name}.sig"), bundle)

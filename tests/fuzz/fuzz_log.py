@@ -8,6 +8,7 @@ from typing import Any
 
 from strongroom.errors import FormatError, IntegrityError, VerificationError
 from strongroom.log.checkpoint import Checkpoint, verify_checkpoint
+from strongroom.log.cosigned import Cosigned
 from strongroom.log.disclosure import Disclosure
 from strongroom.log.entry import Entry, Record
 from strongroom.log.note import Note
@@ -24,6 +25,7 @@ _READERS: tuple[Callable[[bytes], Any], ...] = (
     Checkpoint.from_bytes,
     Proof.from_bytes,
     Offer.from_bytes,
+    Cosigned.from_bytes,
     Disclosure.from_bytes,
     Record.from_bytes,
     Entry.from_bytes,

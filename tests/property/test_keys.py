@@ -32,19 +32,23 @@ from strongroom.crypto.signature import SigningPublic
 from strongroom.errors import Error, FormatError, NoMatchingKey, UsageError, VerificationError
 from strongroom.keys import key_file
 from strongroom.keys.fingerprint import fingerprint, verify_fingerprint
+from strongroom.keys.intake import IntakeCertificate, make_intake_certificate
 from strongroom.keys.introduction import (
+    BrokerAddress,
     EnrollmentFile,
+    Invite,
     InviteFile,
+    make_invite,
     verify_enrollment,
     verify_invite,
     verify_stored_enrollment,
 )
 from strongroom.keys.key_file import KeyFile
 from strongroom.keys.key_pair import SigningKey
+from strongroom.keys.member import MemberCertificate, MemberRole, make_member_certificate
 from strongroom.keys.name import verify_name
 from strongroom.keys.owner import OwnerChain, Role, rotate_owner, verify_consistent, verify_owner_chain
 from strongroom.keys.owner_document import OwnerDocument
-from strongroom.keys.provider import SoftwareKeyProvider
 from strongroom.keys.strength import verify_passphrase
 from strongroom.keys.text import (
     KeyKind,
@@ -54,7 +58,8 @@ from strongroom.keys.text import (
     secret_from_text,
     secret_to_text,
 )
-from tests.unit.keys.parties import NOW, Clinic, Hospital, keys, resign
+from strongroom.kms.software import SoftwareKeyProvider
+from tests.unit.keys.parties import DAY, NOW, SERIAL, Clinic, Hospital, keys, resign
 
 HOSPITAL, CLINIC = Hospital(), Clinic()
 OWNER = verify_owner_chain(rotate_owner(HOSPITAL.owner(), signers=HOSPITAL.roots, now=NOW))
@@ -64,6 +69,30 @@ ENROLLMENT = CLINIC.enroll(INVITE)
 KEY_FILE = key_file.to_bytes(CLINIC.device, passphrase=None, created_at=NOW)
 TOKEN = EnrollmentFile.from_bytes(ENROLLMENT).enrollment
 KINDS = st.sampled_from(KeyKind)
+WITH_BROKER = InviteFile.from_bytes(
+    make_invite(
+        OWNER,
+        HOSPITAL.license,
+        partner="clinic",
+        serial=SERIAL,
+        now=NOW,
+        expires_at=NOW + DAY,
+        broker=BrokerAddress(
+            url="https://broker.hospital.example:8443/strongroom",
+            ca="-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n",
+        ),
+    )
+).invite
+MEMBER = make_member_certificate(
+    CLINIC.organization,
+    member=keys(KeyKind.MEMBER, 1)[0].public_text,
+    name="j.doe",
+    role=MemberRole.OPERATOR,
+    owner=OWNER.id,
+    now=NOW,
+    expires_at=NOW + DAY,
+)
+INTAKE = make_intake_certificate(OWNER, HOSPITAL.broker, CLINIC.sealing.public_text, NOW)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(),
@@ -89,6 +118,17 @@ PARSERS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], bytes], bytes]]
     "envelope": (Envelope.from_bytes, Envelope.to_bytes, OWNER.chain.envelopes[0].to_bytes()),
     "invite file": (InviteFile.from_bytes, InviteFile.to_bytes, INVITE),
     "enrollment file": (EnrollmentFile.from_bytes, EnrollmentFile.to_bytes, ENROLLMENT),
+    "invite": (Invite.from_bytes, Invite.to_bytes, jws.read_unverified(WITH_BROKER).payload),
+    "member certificate": (
+        MemberCertificate.from_bytes,
+        MemberCertificate.to_bytes,
+        jws.read_unverified(MEMBER).payload,
+    ),
+    "intake certificate": (
+        IntakeCertificate.from_bytes,
+        IntakeCertificate.to_bytes,
+        jws.read_unverified(INTAKE).payload,
+    ),
 }
 
 

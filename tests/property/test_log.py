@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from strongroom._encoding import to_base64
 from strongroom.errors import FormatError, IntegrityError, VerificationError
 from strongroom.log.checkpoint import Checkpoint
+from strongroom.log.cosigned import Cosigned
 from strongroom.log.disclosure import Disclosure
 from strongroom.log.entry import Entry, Kind, Record, commit, verify_record
 from strongroom.log.frontier import Frontier
@@ -176,6 +177,7 @@ READERS: dict[str, Callable[[bytes], Any]] = {
     "checkpoint": Checkpoint.from_bytes,
     "proof": Proof.from_bytes,
     "offer": Offer.from_bytes,
+    "cosigned": Cosigned.from_bytes,
     "record": Record.from_bytes,
     "entry": Entry.from_bytes,
     "disclosure": Disclosure.from_bytes,
@@ -186,6 +188,7 @@ SEEDS = {
     "checkpoint": LOG.checkpoint().to_bytes(),
     "proof": LOG.proof(3, extra=disclosure(3).to_bytes()).to_bytes(),
     "offer": LOG.offer(40).to_bytes(),
+    "cosigned": Cosigned(LOG.keys[0].key, LOG.note()).to_bytes(),
     "record": disclosure(1).record.to_bytes(),
     "entry": LOG.entries[0],
     "disclosure": disclosure(1).to_bytes(),

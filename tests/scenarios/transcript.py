@@ -69,9 +69,12 @@ def parse(text: str) -> list[Step]:
     return steps
 
 
-def play(steps: list[Step], folder: Path) -> None:
-    """Type every line of a transcript; raises AssertionError where the session goes another way."""
-    session = Session(folder)
+def play(steps: list[Step], folder: Path, kept: dict[str, str] | None = None) -> None:
+    """Type every line of a transcript; raises AssertionError where the session goes another way.
+
+    ``kept`` is what ``{NAME}`` stands for from the beginning.
+    """
+    session = Session(folder, kept=dict(kept or {}))
     for step in steps:
         typed = _fill_in(step.typed, session)
         actual = _type(typed, session)

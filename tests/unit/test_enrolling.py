@@ -12,6 +12,7 @@ from strongroom.errors import FormatError, ObjectNotFound, UsageError, Verificat
 from strongroom.home.home import Home
 from strongroom.home.partners import PartnerStatus
 from strongroom.home.trust import TrustStatus
+from strongroom.keys.invite import BrokerAddress, verify_invite
 from tests.parties import found_owner, found_partner, right_now
 
 WEEK = timedelta(days=7)
@@ -40,6 +41,15 @@ def test_both_sides_stay_pending_until_they_compared(hospital: Home, clinic: Hom
 
     assert approve(hospital, enrollment, joined.fingerprint.lower()).status is PartnerStatus.APPROVED
     assert confirm(clinic, joined.owner, enrollment.fingerprint).status is TrustStatus.CONFIRMED
+
+
+def test_an_invite_says_where_the_broker_is(hospital: Home, clinic: Home) -> None:
+    authority = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
+    address = BrokerAddress(url="https://broker.hospital.example:8443", ca=authority)
+    data = invite(hospital, "clinic", expires_at=right_now() + WEEK, now=right_now(), broker=address)
+    assert verify_invite(data, right_now()).document.broker == address
+    assert verify_invite(make_invite(hospital), right_now()).document.broker is None
+    assert join(clinic, data, now=right_now()).partner == "clinic"
 
 
 def test_a_wrong_fingerprint_approves_and_confirms_nothing(hospital: Home, clinic: Home) -> None:

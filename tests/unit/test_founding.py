@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from strongroom.errors import Error, NoMatchingKey, UsageError, VerificationError
-from strongroom.founding import found, own_owner, role_key, rotate
+from strongroom.founding import found, log_key, own_owner, role_key, rotate
 from strongroom.home.home import Home
 from strongroom.home.trust import TrustStatus
 from strongroom.keys.owner import Role
@@ -24,6 +24,18 @@ def test_an_owner_trusts_itself_and_has_a_key_for_each_role(tmp_path: Path) -> N
     assert home.trust.get(owner.id).status is TrustStatus.CONFIRMED
     for role in (Role.PACKAGE, Role.LICENSE, Role.BROKER):
         assert role_key(home, role, right_now()).public in owner.keys_for(role, right_now())
+    assert log_key(home, right_now()).public in owner.log_keys(right_now())
+
+
+def test_an_owner_of_before_there_were_log_keys_gets_one(tmp_path: Path) -> None:
+    home = found_owner(tmp_path, "hospital")
+    old = log_key(home, right_now())
+    rotated = rotate(home, now=right_now(), renew=[Role.LOG])
+    new = log_key(home, right_now())
+    assert new.public != old.public
+    later = right_now() + timedelta(minutes=1)
+    assert rotated.owner.log_keys(later) == [new.public]
+    assert set(rotated.owner.log_keys()) == {old.public, new.public}
 
 
 def test_a_partner_owns_nothing(tmp_path: Path) -> None:
@@ -80,10 +92,19 @@ def test_renewing_a_role_retires_its_key_and_keeps_the_owner(tmp_path: Path) -> 
     rotate(home, now=later, renew=[Role.LICENSE])
     after = own_owner(home)
     assert (after.id, after.version) == (before.id, 2)
-    next_second = later + timedelta(seconds=1)
-    assert role_key(home, Role.LICENSE, next_second).public != old
-    assert old in after.keys_for(Role.LICENSE, later)
-    assert old not in after.keys_for(Role.LICENSE, next_second)
+    assert role_key(home, Role.LICENSE, later).public != old
+    # A broker that has not seen the new document yet may sign for a moment.
+    assert old in after.keys_for(Role.LICENSE, later + timedelta(seconds=59))
+    assert old not in after.keys_for(Role.LICENSE, later + timedelta(minutes=1))
+
+
+def test_a_key_that_is_about_to_retire_is_renewed_no_second_time(tmp_path: Path) -> None:
+    home = found_owner(tmp_path, "hospital")
+    now = right_now()
+    for seconds in (0, 1, 30):
+        rotate(home, now=now + timedelta(seconds=seconds), renew=tuple(Role))
+    assert len(own_owner(home).keys_for(Role.LICENSE, now + timedelta(seconds=31))) == 4
+    assert len(own_owner(home).keys_for(Role.LICENSE, now + timedelta(seconds=90))) == 1
 
 
 def test_a_key_can_retire_without_a_successor(tmp_path: Path) -> None:

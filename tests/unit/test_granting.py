@@ -11,7 +11,7 @@ from strongroom.accepting import accept, narrow, pull, read_offer
 from strongroom.enrolling import invite, join, receive
 from strongroom.errors import LicenseDenied, ObjectNotFound, UsageError, VerificationError
 from strongroom.founding import own_owner
-from strongroom.granting import grant, release_for_site, renewed_files, withdraw_version
+from strongroom.granting import grant, release_for_site
 from strongroom.home.home import Home
 from strongroom.keys.owner import Role
 from strongroom.license.documents import OfflineFile, Party
@@ -21,6 +21,7 @@ from strongroom.license.request import Right
 from strongroom.license.signing import read_unverified
 from strongroom.license.terms import Expires, Offline, Predictions, Rights
 from strongroom.opening import open_model
+from strongroom.revoking import renewed_files, withdraw_version
 from tests.parties import (
     accept_at,
     enroll,
@@ -117,13 +118,19 @@ def test_a_limit_smaller_than_the_number_of_runtimes_is_refused(
     assert hospital.vault.grants.all() == []
 
 
+def _release_of(home: Home) -> str:
+    release = open_model(home, "risk", now=right_now()).release
+    assert release is not None
+    return release.id
+
+
 def test_each_runtime_opens_with_its_own_file(tmp_path: Path, hospital: Home, clinic: Home) -> None:
     second = second_runtime(tmp_path, hospital, clinic)
     granted = grant_to(hospital, "clinic")
     releases = set()
     for home in (clinic, second):
         accept_at(home, granted)
-        releases.add(open_model(home, "risk", now=right_now()).release.id)
+        releases.add(_release_of(home))
     assert len(releases) == 2
 
 
@@ -131,7 +138,7 @@ def test_a_passphrase_file_is_for_whoever_knows_it(hospital: Home, clinic: Home)
     granted = grant(hospital, "clinic", "risk", passphrase=lambda: PHRASE, now=right_now())
     assert granted.runtimes == ()
     accept_at(clinic, granted)
-    assert open_model(clinic, "risk", now=right_now()).release.id.startswith("pwd-")
+    assert _release_of(clinic).startswith("pwd-")
 
 
 def test_a_weak_passphrase_is_refused(hospital: Home, clinic: Home) -> None:

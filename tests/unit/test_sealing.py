@@ -111,7 +111,7 @@ def test_what_a_killed_sealing_left_is_finished_by_the_next(
     def killed(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sealing, "_record", killed)
+    monkeypatch.setattr(sealing, "record_seal", killed)
     with pytest.raises(KeyboardInterrupt):
         seal_model(hospital)
     monkeypatch.undo()

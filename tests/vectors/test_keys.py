@@ -13,12 +13,20 @@ from types import ModuleType
 import pytest
 
 from strongroom._encoding import from_instant
-from strongroom.errors import Error, FormatError, NoMatchingKey, UnsupportedError, VerificationError
+from strongroom.errors import Error, FormatError, NoMatchingKey, VerificationError
 from strongroom.keys import key_file
+from strongroom.keys.intake import verify_intake_certificate
 from strongroom.keys.introduction import verify_enrollment, verify_invite, verify_stored_enrollment
-from strongroom.keys.key_pair import from_secret_text, sealing_public_from_text, signing_public_from_text
+from strongroom.keys.key_pair import (
+    from_secret_text,
+    role_public_from_text,
+    sealing_public_from_text,
+    signing_public_from_text,
+)
+from strongroom.keys.member import verify_member_certificate
 from strongroom.keys.owner import Owner, OwnerChain, Role, verify_newer, verify_owner_chain
 from strongroom.keys.text import KeyKind, secret_from_text
+from strongroom.keys.witness_key import witness_public_from_text
 
 VECTORS = Path(__file__).parent.parent.parent / "spec" / "vectors"
 FOLDER = VECTORS / "keys"
@@ -28,7 +36,6 @@ OUTCOMES: dict[str, type[Error]] = {
     "format": FormatError,
     "verification": VerificationError,
     "no-match": NoMatchingKey,
-    "unsupported": UnsupportedError,
 }
 Results = dict[str, str]
 
@@ -65,7 +72,9 @@ def read_public_text(vector: Vector) -> Results:
     text = vector.data.decode()
     if vector.kind is KeyKind.SEALING:
         return {"raw": sealing_public_from_text(text).to_bytes().hex()}
-    return {"raw": signing_public_from_text(text, vector.kind).to_bytes().hex()}
+    if vector.kind is KeyKind.WITNESS:
+        return {"raw": witness_public_from_text(text).to_bytes().hex()}
+    return {"raw": role_public_from_text(text, vector.kind).to_bytes().hex()}
 
 
 def read_secret_text(vector: Vector) -> Results:
@@ -87,6 +96,7 @@ def verify_chain(vector: Vector) -> Results:
         role.value: " ".join(sorted(key.key_id for key in owner.keys_for(role, at))) or "none"
         for role in (Role.BROKER, Role.LICENSE, Role.PACKAGE)
     }
+    keys["log"] = " ".join(sorted(key.key_id for key in owner.log_keys(at))) or "none"
     return {"owner": owner.id, "version": str(owner.version), **keys}
 
 
@@ -100,6 +110,7 @@ def read_invite(vector: Vector) -> Results:
         "owner": invite.owner.id,
         "partner": invite.document.partner,
         "serial": invite.document.serial,
+        **({} if invite.document.broker is None else {"broker": invite.document.broker.url}),
     }
 
 
@@ -113,6 +124,24 @@ def read_enrollment(vector: Vector) -> Results:
     }
 
 
+def read_member(vector: Vector) -> Results:
+    organization = signing_public_from_text(vector.header["organization"], KeyKind.ORGANIZATION)
+    member = verify_member_certificate(
+        vector.data.decode(),
+        organization,
+        owner=vector.header["owner"],
+        now=from_instant(vector.header["at"]),
+    )
+    return {"member": member.id, "name": member.document.name, "role": member.document.role.value}
+
+
+def read_intake(vector: Vector) -> Results:
+    token = vector.data.decode()
+    intake = verify_intake_certificate(token, vector.pinned, from_instant(vector.header["at"]))
+    assert sealing_public_from_text(intake.document.intake) == intake.public
+    return {"intake": intake.document.intake}
+
+
 CHECKS: dict[str, Callable[[Vector], Results]] = {
     "public-text": read_public_text,
     "secret-text": read_secret_text,
@@ -121,6 +150,8 @@ CHECKS: dict[str, Callable[[Vector], Results]] = {
     "update": update_chain,
     "invite": read_invite,
     "enrollment": read_enrollment,
+    "member": read_member,
+    "intake": read_intake,
 }
 
 

@@ -25,10 +25,16 @@ from strongroom.errors import (
     VerificationError,
 )
 from strongroom.keys.owner import Owner, OwnerChain, verify_owner_chain
+from strongroom.license.derivation import DerivationRecord, verify_derivation
 from strongroom.license.describe import describe_license
-from strongroom.license.documents import KINDS, KeyRelease, OfflineFile, PassphraseFile
+from strongroom.license.documents import KINDS, Derivation, KeyRelease, OfflineFile, PassphraseFile
 from strongroom.license.evaluate import evaluate
-from strongroom.license.key_binding import KeyBinding, unwrap_offline, unwrap_with_passphrase
+from strongroom.license.key_binding import (
+    KeyBinding,
+    unwrap_derivation,
+    unwrap_offline,
+    unwrap_with_passphrase,
+)
 from strongroom.license.license_file import LicenseFile, VerifiedLicense, verify_license_file
 from strongroom.license.request import Authority, AuthorityKind, Facts, Level, Request, Right
 from strongroom.license.signing import verify_by_key, verify_by_owner
@@ -141,6 +147,10 @@ def check_unwrap(vector: Vector) -> Results:
     if "passphrase" in vector.header:
         file = verify_by_owner(token, PassphraseFile, owner).document
         key = unwrap_with_passphrase(file, vector.header["passphrase"], binding(vector, file))
+    elif vector.header.get("kind") == "derivation":
+        derivation = verify_by_key(token, Derivation, vector.header["key"]).document
+        secret = SealingSecret.from_bytes(from_hex(vector.header["sealing"]))
+        key = unwrap_derivation(derivation, secret, binding(vector, derivation))
     else:
         offline = verify_by_owner(token, OfflineFile, owner).document
         secret = SealingSecret.from_bytes(from_hex(vector.header["sealing"]))
@@ -148,7 +158,7 @@ def check_unwrap(vector: Vector) -> Results:
     return {"content_key": key.hex()}
 
 
-def binding(vector: Vector, said: KeyRelease) -> KeyBinding:
+def binding(vector: Vector, said: KeyRelease | Derivation) -> KeyBinding:
     return KeyBinding(
         license=vector.header["license"],
         runtime=vector.header.get("runtime"),
@@ -157,11 +167,21 @@ def binding(vector: Vector, said: KeyRelease) -> KeyBinding:
     )
 
 
+def check_record(vector: Vector) -> Results:
+    verified = verify_derivation(DerivationRecord.from_bytes(vector.data), vector.pinned)
+    return {
+        "id": verified.signed.id,
+        "holder": verified.chain.holder.name,
+        "package": verified.document.package,
+    }
+
+
 CHECKS: dict[str, Callable[[Vector], Results]] = {
     "file": check_file,
     "token": check_token,
     "decision": check_decision,
     "unwrap": check_unwrap,
+    "record": check_record,
 }
 
 

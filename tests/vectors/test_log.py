@@ -17,6 +17,7 @@ from strongroom._encoding import from_instant
 from strongroom.errors import Error, FormatError, IntegrityError, UnsupportedError, VerificationError
 from strongroom.log.checkpoint import Checkpoint, verify_checkpoint
 from strongroom.log.cosignature import verify_witnessed
+from strongroom.log.cosigned import Cosigned, witness_name
 from strongroom.log.disclosure import Disclosure
 from strongroom.log.frontier import Frontier
 from strongroom.log.merkle import leaf_hash
@@ -114,6 +115,15 @@ def witnessed(vector: Vector) -> Results:
     return {"names": " ".join(each.name for each in seen)}
 
 
+def read_cosigned(vector: Vector) -> Results:
+    checkpoint, _ = Cosigned.from_bytes(vector.data).verify(
+        witness_name(vector.header["id"]),
+        [verifier_from_text(vector.header["vkey"])],
+        from_instant(vector.header["at"]),
+    )
+    return {"size": str(checkpoint.size)}
+
+
 CHECKS: dict[str, Callable[[Vector], Results]] = {
     "vkey": read_vkey,
     "checkpoint": read_checkpoint,
@@ -123,6 +133,7 @@ CHECKS: dict[str, Callable[[Vector], Results]] = {
     "proof": read_proof,
     "advance": advance,
     "witnessed": witnessed,
+    "cosigned": read_cosigned,
 }
 
 

@@ -32,22 +32,36 @@ class Command:
 
 COMMANDS = (
     Command("init", BOTH, "Make a home: the directory of one organization, with its keys."),
-    Command("demo", BOTH, "Play hospital, clinic and competitor from end to end, in about a minute."),
+    Command("demo", BOTH, "Play hospital, clinic and competitor from end to end, in one to two minutes."),
     Command("verify", BOTH, "Check that a package is whole and signed by the owner it names.", ("check",)),
     Command(
         "inspect", BOTH, "Explain any file of Strongroom in plain words, without a key.", ("show", "cat")
     ),
     Command("doctor", BOTH, "Check this machine and this home, and say how to fix what is wrong."),
     Command("env", BOTH, "Print what belongs into a bug report.", ("info",)),
+    Command("member", BOTH, "List, add and remove the people who have access to a broker.", ("user",)),
+    Command("lease", BOTH, "List and release leases."),
+    Command("usage", BOTH, "Show what was used of each license, and what is handed out."),
+    Command("log", BOTH, "Read, verify and prove the log of everything that happened."),
     Command("completion", BOTH, "Print the completion script for a shell."),
     Command("version", BOTH, "Print the version."),
     Command(
         "seal", OWNER, "Encrypt and sign a model, so that only licensed partners can use it.", ("encrypt",)
     ),
+    Command("broker", OWNER, "Run this owner's broker."),
     Command("invite", OWNER, "Make the invitation with which a partner joins."),
     Command("partner", OWNER, "List, approve and suspend partners.", ("partners",)),
+    Command(
+        "publish",
+        OWNER,
+        "Let your broker release the key of a sealed model to licensed partners.",
+        ("push",),
+    ),
     Command("grant", OWNER, "Give partners a license to use a model.", ("share", "issue")),
-    Command("license", OWNER, "List, show and narrow licenses, withdraw a version.", ("licenses", "licence")),
+    Command("license", OWNER, "List, show, end, narrow and check out licenses.", ("licenses", "licence")),
+    Command(
+        "countersign", OWNER, "Check a model that a partner made of one of yours, and make a package of it."
+    ),
     Command("owner", OWNER, "Show and rotate the owner document, which partners pin."),
     Command("join", PARTNER, "Answer an owner's invitation with your keys.", ("enroll", "login")),
     Command("accept", PARTNER, "Accept a license and its agreement, and add it to this home.", ("import",)),
@@ -56,7 +70,19 @@ COMMANDS = (
         "open", PARTNER, "Check everything about a model and say what would run; run nothing.", ("load",)
     ),
     Command("predict", PARTNER, "Run a model on a file of inputs.", ("run", "score")),
+    Command(
+        "break-glass",
+        PARTNER,
+        "Use a model in an emergency, when the broker is down and the grace time is over.",
+        ("emergency",),
+    ),
     Command("export", PARTNER, "Write the plain model to a folder, if the license allows it.", ("decrypt",)),
+    Command(
+        "derive",
+        PARTNER,
+        "Hand a model that you made of a licensed one back to its owner, for countersigning.",
+        ("modify",),
+    ),
 )
 
 _COMMANDS = "strongroom.cli"
@@ -86,7 +112,7 @@ def build() -> App:
         suppress_keyboard_interrupt=False,
     )
     for order, command in enumerate(COMMANDS):
-        module = f"{_COMMANDS}.{command.name}"
+        module = f"{_COMMANDS}.{command.name.replace('-', '_')}"
         app.command(
             f"{module}:app", name=command.name, help=command.help, group=command.group, sort_key=order
         )

@@ -18,8 +18,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from strongroom.errors import UsageError
 
-_DURATION: Final = re.compile(r"(\d{1,6})(h|d|w|m|y)", re.ASCII)
+_DURATION: Final = re.compile(r"(\d{1,6})(s|min|h|d|w|m|y)", re.ASCII)
 _UNITS: Final = {
+    "s": timedelta(seconds=1),
+    "min": timedelta(minutes=1),
     "h": timedelta(hours=1),
     "d": timedelta(days=1),
     "w": timedelta(weeks=1),
@@ -89,7 +91,7 @@ def zone_of(name: str | None) -> tzinfo | None:
 
 
 def duration_of(text: str) -> timedelta:
-    """Read a length of time: ``12h``, ``90d``, ``8w``, ``6m`` (30 days each), ``1y`` (365 days).
+    """Read a length of time: ``15min``, ``12h``, ``90d``, ``8w``, ``6m`` (30 days each), ``1y`` (365 days).
 
     Raises:
         UsageError: it is not one (code ``bad-duration``).
@@ -97,7 +99,7 @@ def duration_of(text: str) -> timedelta:
     match = _DURATION.fullmatch(text)
     if match is None:
         raise UsageError(
-            f"not a length of time: {text}", code="bad-duration", hint="write 12h, 90d, 8w or 1y"
+            f"not a length of time: {text}", code="bad-duration", hint="write 15min, 12h, 90d, 8w or 1y"
         )
     return int(match[1]) * _UNITS[match[2]]
 
@@ -105,3 +107,14 @@ def duration_of(text: str) -> timedelta:
 def shown(moment: datetime) -> str:
     """Write an instant for people: ``2027-06-30 21:59 UTC``."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def span(seconds: int) -> str:
+    """Write a length of time for people, in its two largest units: ``3 d 15 min``."""
+    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+    parts = []
+    for name, size in units:
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {name}")
+    return " ".join(parts[:2]) or "0 s"

@@ -25,18 +25,20 @@ class Secret:
     """One kind of pass-phrase, and where it may come from."""
 
     question: str
-    option: str
-    """The option that names a file."""
+    option: str | None
+    """The option that names a file, if there is one."""
     variable: str
     """The variable that holds it; with ``_FILE`` at its end, the variable that names a file."""
 
     @property
     def instead(self) -> str:
         """What to use where nobody can be asked."""
-        return f"{self.option}, or {self.variable}_FILE or {self.variable} in the environment"
+        option = "" if self.option is None else f"{self.option}, or "
+        return f"{option}{self.variable}_FILE or {self.variable} in the environment"
 
 
 HOME: Final = Secret("Pass-phrase of this home: ", "--passphrase-file", "STRONGROOM_PASSPHRASE")
+TOKEN: Final = Secret("PIN of the hardware token: ", None, "STRONGROOM_TOKEN_PIN")
 LICENSE: Final = Secret(
     "Pass-phrase of the license: ", "--license-passphrase-file", "STRONGROOM_LICENSE_PASSPHRASE"
 )

@@ -55,7 +55,7 @@ class SessionOptions:
             home, model, right=right, license_id=self.license, purpose=self.purpose, now=shared.now
         )
         of_license = None
-        if isinstance(opened.release.document, PassphraseFile):
+        if opened.release is not None and isinstance(opened.release.document, PassphraseFile):
             of_license = read_passphrase(shared.terminal, LICENSE, file=self.license_passphrase_file)
         return SessionSecrets(home.keys.passphrase() if home.keys.encrypted else None, of_license)
 

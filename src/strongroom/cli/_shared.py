@@ -60,7 +60,17 @@ class Shared:
         """
         from strongroom.home import Home
 
-        return Home.open(self.home, passphrase=self.read_passphrase)
+        return Home.open(self.home, passphrase=self.read_passphrase, token_pin=self.read_pin)
+
+    def read_pin(self, token: str) -> str:
+        """Read the PIN of a hardware token; called only if a key lies on one.
+
+        Raises:
+            UsageError: there is none, or nobody can be asked.
+        """
+        from strongroom.cli._secret import TOKEN, read_passphrase
+
+        return read_passphrase(self.terminal, TOKEN, file=None)
 
     def read_passphrase(self) -> str:
         """Read the pass-phrase of the home; called only if a key is encrypted.

@@ -1,6 +1,6 @@
 """The options that say what a license allows, shared by ``grant`` and ``license narrow``.
 
-    --expires 2027-06-30 --predictions 1000/month --answers rounded:2
+    --until 2027-06-30 --predictions 1M/month --grace 72h --answers rounded:2
 
 Each option is one term. What is left out is not restricted, or filled in by ``granting``.
 """
@@ -24,8 +24,16 @@ if TYPE_CHECKING:
 
 _LONGEST_OFFLINE: Final = "1y"
 """As long as a license lasts unless it says otherwise."""
+_HOUR: Final = timedelta(hours=1)
 _GROUP: Final = Group("Terms of the license", sort_key=60)
-_BUDGET: Final = re.compile(r"([1-9][0-9,_]*)/(hour|day|month|year|total)", re.ASCII)
+_BUDGET: Final = re.compile(r"([1-9][0-9,_]*[kM]?)/(hour|day|month|year|total)", re.ASCII)
+_BOUNDED: Final = re.compile(r"([0-9]{1,6}[hdwmy])(?::([1-9][0-9,_]*[kM]?))?", re.ASCII)
+_SUFFIXES: Final = {"k": 1_000, "M": 1_000_000}
+_PERIOD_HOURS: Final = {"hour": 1, "day": 24, "month": 30 * 24, "year": 365 * 24}
+_BUSY: Final = 2
+"""How much more than on average is wanted in the hours of an outage: they may be those of a working day."""
+_UNCOUNTED_GRACE: Final = 1_000_000
+"""Predictions of the grace time where the license counts none: as good as all."""
 _RATE: Final = re.compile(r"([1-9][0-9]*)/([1-9][0-9]*)?(s|second|min|minute)", re.ASCII)
 _ANSWERS: Final = re.compile(r"(full|label)|rounded:([0-9]{1,2})|top-k:([0-9]{1,6})", re.ASCII)
 
@@ -38,9 +46,10 @@ LevelName = Literal["local", "sealed", "attested", "hosted"]
 class TermOptions:
     """The terms as they are typed."""
 
-    expires: Annotated[str | None, Parameter(help="The last day, an instant, or a time from now (90d).")] = (
-        None
-    )
+    expires: Annotated[
+        str | None,
+        Parameter(alias="--until", help="The last day, an instant, or a time from now (90d)."),
+    ] = None
     starts: Annotated[str | None, Parameter(help="The first day, an instant, or a time from now.")] = None
     zone: Annotated[
         str | None, Parameter(help="Where those days begin and end, as Europe/Berlin (else here).")
@@ -51,7 +60,7 @@ class TermOptions:
     level: Annotated[
         LevelName | None, Parameter(help="The weakest protection that is enough.", metavar="LEVEL")
     ] = None
-    predictions: Annotated[str | None, Parameter(help="At most so many, as 1000/month or 5000/total.")] = None
+    predictions: Annotated[str | None, Parameter(help="At most so many, as 1000/month or 1M/total.")] = None
     explanations: Annotated[str | None, Parameter(help="At most so many explanations, as 50/day.")] = None
     tokens: Annotated[str | None, Parameter(help="At most so many tokens of text, as 100000/day.")] = None
     rate: Annotated[
@@ -63,6 +72,13 @@ class TermOptions:
     ] = None
     purpose: Annotated[tuple[str, ...], Parameter(help="What answers may be used for; repeatable.")] = ()
     versions: Annotated[str | None, Parameter(help="Which versions, as '>=1.2.0,<2.0.0'.")] = None
+    grace: Annotated[
+        str | None,
+        Parameter(help="How long use goes on when the broker is down: 72h, or 72h:5000 predictions."),
+    ] = None
+    break_glass: Annotated[
+        str | None, Parameter(help="In an emergency after that, for a reason: 12h, or 12h:3 times.")
+    ] = None
     offline: Annotated[str | None, Parameter(help="How long without a broker at a time, as 90d.")] = None
     offline_files: Annotated[
         int | None, Parameter(help="On how many installations without a broker (else those enrolled now).")
@@ -92,6 +108,7 @@ class TermOptions:
             found.append(rate_of(self.rate))
         if self.runtimes is not None:
             found.append(kinds.Runtimes(limit=self.runtimes))
+        found += self._outages(now)
         if self.answers is not None:
             found.append(answers_of(self.answers))
         if self.purpose:
@@ -129,6 +146,35 @@ class TermOptions:
             if match is None:
                 raise _unreadable(text, "write 1000/month; also per hour, day, year or total")
             yield kind(limit=_whole(match[1]), per=Period(match[2]))
+
+    def _outages(self, now: datetime) -> Iterator[Term]:
+        from strongroom.license.terms import BreakGlass, Grace
+
+        if self.grace is not None:
+            hours, bound = _bounded(self.grace, "write 72h, or 72h:5000 with the predictions of that time")
+            yield Grace(hours=hours, predictions=bound or self._grace_predictions(hours, now))
+        if self.break_glass is not None:
+            hours, bound = _bounded(self.break_glass, "write 12h, or 12h:3 for three times")
+            yield BreakGlass(hours=hours, uses=bound or 1)
+
+    def _grace_predictions(self, hours: int, now: datetime) -> int:
+        """Return twice the share of the budget that falls on the hours, for each of the runtimes.
+
+        It is set aside when a lease is given, so that it is there in an outage: with the whole
+        budget set aside for the first runtime, nothing would be left for the second.
+        """
+        match = _BUDGET.fullmatch(self.predictions or "")
+        if match is None:
+            return _UNCOUNTED_GRACE
+        limit, period = _whole(match[1]), _PERIOD_HOURS.get(match[2]) or self._life_hours(now)
+        share = min(limit, math.ceil(_BUSY * limit * hours / period))
+        return max(1, share // (self.runtimes or 1))
+
+    def _life_hours(self, now: datetime) -> int:
+        from strongroom.license.terms import Expires
+
+        ends = [term.at for term in self._times(now) if isinstance(term, Expires)]
+        return _hours(_LONGEST_OFFLINE) if not ends else max(1, math.ceil((ends[0] - now) / _HOUR))
 
 
 def rate_of(text: str) -> Rate:
@@ -169,11 +215,19 @@ def answers_of(text: str) -> Term:
 def _hours(text: str) -> int:
     from strongroom.cli._moment import duration_of
 
-    return math.ceil(duration_of(text) / timedelta(hours=1))
+    return math.ceil(duration_of(text) / _HOUR)
+
+
+def _bounded(text: str, hint: str) -> tuple[int, int | None]:
+    match = _BOUNDED.fullmatch(text)
+    if match is None:
+        raise _unreadable(text, hint)
+    return _hours(match[1]), None if match[2] is None else _whole(match[2])
 
 
 def _whole(text: str) -> int:
-    return int(text.replace(",", "").replace("_", ""))
+    digits = text.rstrip("kM").replace(",", "").replace("_", "")
+    return int(digits) * _SUFFIXES.get(text[-1], 1)
 
 
 def _unreadable(text: str, hint: str) -> UsageError:

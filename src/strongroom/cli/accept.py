@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 
 def accept(
-    license: Annotated[Path, Parameter(help="The .license file, or the folder that the owner sent.")],
+    license: Annotated[
+        str,
+        Parameter(help="The .license file, or the folder that was sent; with a broker, a model or an id."),
+    ],
     /,
     *,
     package: Annotated[
-        tuple[Path, ...], Parameter(help="A .sealed file to take in (else those beside the license).")
+        tuple[Path, ...],
+        Parameter(help="A .sealed file to take in (else those beside the license or here)."),
     ] = (),
     fingerprint: Annotated[
         str | None, Parameter(help="What the owner read out on the telephone (else compared here, once).")
@@ -35,9 +39,11 @@ def accept(
     """Accept a license and its agreement, and add it to this home.
 
     You see what the license says and the text of the agreement before you are asked; --yes accepts without
-    asking. The key of your organization signs that it accepts. Packages are checked byte by byte.
+    asking. The key of your organization signs that it accepts. Packages are checked byte by byte. With the
+    owner's broker, the license is fetched from it, and the acceptance handed in.
 
     Examples:
+        $ strongroom accept risk
         $ strongroom accept clinic.license
         $ strongroom accept clinic/ --fingerprint XK4T-09RM-2H7Q-VB3N-E8WD --yes
         $ strongroom accept clinic.license --package risk-1.0.0.sealed -o clinic.acceptance
@@ -47,23 +53,45 @@ def accept(
         FormatError: not a license, or a damaged one.
         VerificationError: a signature does not hold, it is for somebody else, or the fingerprints differ.
         UsageError: nobody can be asked, or the answer is no.
+        BrokerUnavailable: the broker does not answer; what was signed waits here.
+        BrokerRefused: the broker refuses.
         StorageUnavailable: a file cannot be read or written.
     """
     from strongroom import accepting
-    from strongroom.cli._file import read_input, write_output
+    from strongroom.cli._broker import hand_in, line_to
+    from strongroom.cli._file import write_output
 
     home = shared.open_home()
-    file = find_license(license)
-    offer = accepting.read_offer(home, read_input(shared.terminal, file))
+    file, data = _fetch(shared, home, license)
+    offer = accepting.read_offer(home, data)
     _confirm_owner(shared, home, offer, fingerprint)
     _show(shared, offer)
     if not shared.terminal.confirm("Accept this license?", yes=shared.yes):
         raise UsageError("the license is not accepted", code="not-accepted")
-    signed = accepting.accept(home, offer, now=shared.now)
+    # A license that brings its key along was granted past the broker, which knows nothing of it.
+    line = None if offer.has_key_for_this_runtime else line_to(home, offer.pinned)
+    signed = accepting.accept(home, offer, now=shared.now, to_broker=line is not None)
     if output is not None:
         write_output(shared.terminal, signed.token.encode("ascii"), output, replace=shared.yes)
     packages = [_pull(shared, home, path) for path in package or find_packages(file, offer)]
-    _tell(shared, offer, signed.id, packages)
+    if line is not None:
+        hand_in(home, line, [signed.id], what=f"the acceptance of {offer.license.chain.id}")
+    _tell(shared, offer, signed.id, packages, has_broker=line is not None)
+
+
+def _fetch(shared: Shared, home: Home, word: str) -> tuple[Path, bytes]:
+    """Return the license file that is meant, and where packages may lie beside it."""
+    from strongroom.cli._broker import lines
+    from strongroom.cli._file import STANDARD, read_input
+    from strongroom.cli._offered import find_offered
+
+    path = Path(word)
+    if path != STANDARD and not path.exists() and not word.endswith(".license"):
+        brokers = [line for line in lines(home) if not line.is_own]
+        if brokers:
+            return Path("here.license"), find_offered(home, brokers, word).file.encode("utf-8")
+    file = find_license(path)
+    return file, read_input(shared.terminal, file)
 
 
 def find_license(path: Path) -> Path:
@@ -145,7 +173,9 @@ def _pull(shared: Shared, home: Home, path: Path) -> StoredPackage:
         return accepting.pull(home, path, progress=progress.advance)
 
 
-def _tell(shared: Shared, offer: Offer, acceptance: str, packages: list[StoredPackage]) -> None:
+def _tell(
+    shared: Shared, offer: Offer, acceptance: str, packages: list[StoredPackage], *, has_broker: bool
+) -> None:
     from strongroom.cli._moment import shown
     from strongroom.license.terms import Expires
 
@@ -158,15 +188,16 @@ def _tell(shared: Shared, offer: Offer, acceptance: str, packages: list[StoredPa
         "agreement": chain.last.agreement,
         "packages": [{"name": each.name, "version": str(each.version)} for each in packages],
         "has_key_for_this_runtime": offer.has_key_for_this_runtime,
+        "has_broker": has_broker,
     }
     models = ", ".join(f"{each.name} {each.version}" for each in packages)
     shared.terminal.result(document, f"{chain.id} is accepted{f', with {models}' if models else ''}")
     if not packages and not shared.json:
-        shared.terminal.note("No package lies beside it; get the .sealed file and use --package.")
+        shared.terminal.note("No package lies beside it; if it is not here yet, get it and use --package.")
     ended = [term.at for _, term in chain.terms() if isinstance(term, Expires) and term.at <= shared.now]
     if ended:
         shared.terminal.warning(f"it ended {shown(min(ended))}; ask {offer.pinned.label} for a new one")
-    if not offer.has_key_for_this_runtime:
+    if not offer.has_key_for_this_runtime and not has_broker:
         shared.terminal.warning(f"it has no key for this installation; ask {offer.pinned.label} for one")
 
 

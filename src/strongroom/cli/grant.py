@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from strongroom.cli._broker import own_line
+from strongroom.cli._handover import hand_in_licenses, verify_published, write_for_broker
 from strongroom.cli._page import page
 from strongroom.cli._shared import SHARED, Shared
 from strongroom.cli._terms import NO_TERMS, TermOptions
@@ -28,7 +30,12 @@ def grant(
     output: Annotated[
         Path | None, Parameter(alias="-o", help="Write only the license, for one partner, to this file or -.")
     ] = None,
-    into: Annotated[Path, Parameter(help="Where the folders go (else here).")] = Path(),
+    into: Annotated[
+        Path | None, Parameter(help="Where the folders go (else here; with a broker: no folders).")
+    ] = None,
+    by_file: Annotated[
+        bool, Parameter(help="Past the broker: with a key file for each installation, as without one.")
+    ] = False,
     agreement: Annotated[
         Path | None, Parameter(help="The text that the partner accepts (else the one of the package).")
     ] = None,
@@ -50,14 +57,17 @@ def grant(
 ) -> None:
     """Give partners a license to use a model.
 
-    Each partner gets a folder, ready to send: the license, the package, and a letter that says what to do.
-    With -o only the license is written. What is not said is filled in: a year, predictions, this version.
+    With a broker, the license is signed here, kept here, and handed to the broker, which counts and releases
+    keys; the partner fetches it with `strongroom accept MODEL`. Without one, each partner gets a folder,
+    ready to send: the license, the package, and a letter that says what to do. With -o only the license is
+    written. What is not said is filled in: a year, predictions, this version.
 
     Examples:
+        $ strongroom grant bank-a fraud --until 2027-06-30 --predictions 1M/month --runtimes 3 --grace 72h
         $ strongroom grant north south west risk
         $ strongroom grant clinic.enrollment risk -o clinic.license
-        $ strongroom grant clinic risk --expires 2027-06-30 --predictions 1000/month
         $ strongroom grant clinic risk --agreement agreement.txt --answers rounded:2
+        $ strongroom grant clinic risk --grace 72h --break-glass 12h:3 --offline 90d
         $ strongroom grant site.enrollment risk --under site.license -o key.license
 
     Raises:
@@ -65,6 +75,8 @@ def grant(
         ObjectNotFound: no such partner or model.
         VerificationError: a partner is not confirmed, or is suspended.
         LicenseDenied: the terms leave nothing for a key file.
+        BrokerUnavailable: the broker does not answer; what was signed waits here.
+        BrokerRefused: the broker does not take it.
         StorageUnavailable: a file cannot be read or written.
     """
     *partners, model = _split(partners_and_model)
@@ -77,32 +89,48 @@ def grant(
     if under is not None:
         _release_for_site(shared, partners[0], model, under, fingerprint, output)
         return
-    wish = _Wish(
-        shared,
-        model,
-        terms,
-        _text(shared, agreement),
-        _passphrase(shared, with_passphrase, license_passphrase_file),
-    )
+    text = _text(shared, agreement)
+    wish = _Wish(shared, model, terms, text, _passphrase(shared, with_passphrase, license_passphrase_file))
+    _grant(wish, partners, fingerprint, output, into, by_file=by_file)
+
+
+def _grant(
+    wish: _Wish,
+    partners: Sequence[str],
+    fingerprint: str | None,
+    output: Path | None,
+    into: Path | None,
+    *,
+    by_file: bool,
+) -> None:
+    shared = wish.shared
     home = shared.open_home()
     names = [wish.meet(home, partner, fingerprint) for partner in partners]
+    line = None if by_file or wish.passphrase is not None else own_line(home)
+    if line is None and into is None:
+        into = Path()
     _verify_targets(shared, names, output, into)
-    granted = [wish.grant(home, name) for name in names]
-    if output is not None:
+    if line is not None:
+        verify_published(home, line, wish.model)
+    granted = [wish.grant(home, name, at_broker=line is not None) for name in names]
+    if line is not None:
+        write_for_broker(shared, home, granted, output, into)
+        hand_in_licenses(shared, home, line, granted)
+    elif output is not None:
         _write_license(shared, granted[0], output)
     else:
-        _write_folders(shared, home, granted, into, wish)
+        _write_folders(shared, home, granted, into or Path(), wish)
 
 
-def _verify_targets(shared: Shared, names: Sequence[str], output: Path | None, into: Path) -> None:
+def _verify_targets(shared: Shared, names: Sequence[str], output: Path | None, into: Path | None) -> None:
     # Before anything is signed: a license that could not be written would still be in the ledger.
     from strongroom.cli._file import STANDARD, agree_to_replace
     from strongroom.cli._folder import verify_vacant
 
-    if output is None:
+    if output is None and into is not None:
         for name in names:
             verify_vacant(shared, into / name)
-    elif output != STANDARD:
+    elif output is not None and output != STANDARD:
         agree_to_replace(shared.terminal, output, replace=shared.yes)
 
 
@@ -147,19 +175,25 @@ class _Wish:
 
         return ensure_approved(self.shared, home, partner, fingerprint)
 
-    def grant(self, home: Home, partner: str) -> Granted:
+    def grant(self, home: Home, partner: str, *, at_broker: bool) -> Granted:
         """Sign the license."""
         from strongroom import granting
 
+        now = self.shared.now
         runtimes = len(home.vault.partners.get(partner).runtimes)
+        terms = self.options.terms(self.model, runtimes=runtimes, now=now)
+        if at_broker:
+            return granting.grant_at_broker(
+                home, partner, self.model, terms=terms, agreement=self.agreement, now=now
+            )
         return granting.grant(
             home,
             partner,
             self.model,
-            terms=self.options.terms(self.model, runtimes=runtimes, now=self.shared.now),
+            terms=terms,
             agreement=self.agreement,
             passphrase=self.passphrase,
-            now=self.shared.now,
+            now=now,
         )
 
 

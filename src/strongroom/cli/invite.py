@@ -26,8 +26,9 @@ def invite(
 ) -> None:
     """Make the invitation with which a partner joins.
 
-    Send it any way you like: it holds no secret. The partner answers with an .enrollment file, and before
-    you grant anything you compare a fingerprint with it on the telephone.
+    Send it any way you like: it holds no secret. It names your broker, if you have one, and the partner's
+    answer arrives there; else it answers with an .enrollment file. Before you grant anything you compare
+    a fingerprint with it on the telephone.
 
     Examples:
         $ strongroom invite clinic > clinic.invite
@@ -43,12 +44,19 @@ def invite(
     from strongroom.cli._file import deliver
     from strongroom.cli._moment import end_of, shown
 
+    home = shared.open_home()
     expires_at = end_of(expires, shared.now)
-    data = enrolling.invite(shared.open_home(), partner, expires_at=expires_at, now=shared.now)
-    document = {"partner": partner, "expires_at": to_instant(expires_at)}
+    broker = home.brokers.address(home.vault.verify_owner_id())
+    data = enrolling.invite(home, partner, expires_at=expires_at, now=shared.now, broker=broker)
+    document = {
+        "partner": partner,
+        "expires_at": to_instant(expires_at),
+        "broker": None if broker is None else broker.url,
+    }
     deliver(shared, data, output=output, suggested=f"{partner}.invite", document=document)
     if not shared.json:
-        shared.terminal.note(f"Invited {partner}, until {shown(expires_at)}.")
+        where = "" if broker is None else f", at the broker {broker.url}"
+        shared.terminal.note(f"Invited {partner}, until {shown(expires_at)}{where}.")
 
 
 app = page(invite, "invite")

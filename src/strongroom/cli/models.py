@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from strongroom.cli._page import page
 from strongroom.cli._shared import SHARED, Shared
-from strongroom.errors import Error
+from strongroom.errors import BrokerError, Error, LicenseDenied
 
 if TYPE_CHECKING:
     from strongroom.home import Home
     from strongroom.home.catalog import Candidate
     from strongroom.home.licenses import StoredLicense
+    from strongroom.protocol.broker import LicenseAnswer
 
 
 def models(*, shared: Shared = SHARED) -> None:
     """List the models that this home may use.
 
     One line for each model and license: until when, how many predictions are left, whether it opens now.
+    With an owner's broker, also what it offers and is not accepted yet, and what it has suspended.
 
     Examples:
         $ strongroom models
@@ -37,6 +39,7 @@ def models(*, shared: Shared = SHARED) -> None:
     found += [
         _without_package(each) for each in home.catalog.licenses.all() if each.license_id not in covered
     ]
+    silent = _ask_brokers(home, found)
     rows = [
         (
             str(each["model"]),
@@ -49,8 +52,14 @@ def models(*, shared: Shared = SHARED) -> None:
     ]
     columns = ("model", "license", "until", "left", "status")
     shared.terminal.table(
-        {"models": found}, columns, rows, empty="There are no licenses here; accept one first."
+        {"models": found, "broker_errors": [error.code for error in silent]},
+        columns,
+        rows,
+        empty="There are no licenses here; accept one first.",
     )
+    for error in silent:
+        # Not the exit code: what is ready here opens, whether the broker answers now or not.
+        shared.terminal.warning(f"{error}; this is what the home knows")
 
 
 def _last_day(until: str | None) -> str:
@@ -91,6 +100,44 @@ def _try(shared: Shared, home: Home, candidate: Candidate) -> dict[str, Any]:
         "remaining": min(opened.allowed.remaining.values(), default=None),
         "status": "spent" if 0 in opened.allowed.remaining.values() else "ready",
         "reason": None,
+    }
+
+
+def _ask_brokers(home: Home, found: list[dict[str, Any]]) -> list[BrokerError | LicenseDenied]:
+    """Add what the brokers offer; returns why those that did not answer did not."""
+    from strongroom.cli._broker import lines
+    from strongroom.cli._offered import models_of, offered
+
+    silent: list[BrokerError | LicenseDenied] = []
+    for line in lines(home):
+        if line.is_own:
+            continue
+        try:
+            for answer in offered(home, line):
+                known = [each for each in found if each["license"] == answer.license]
+                if not known:
+                    name = ", ".join(models_of(answer))
+                    known = [_not_here(line.owner.label, line.owner.id, name, answer)]
+                    found += known
+                if answer.status != "granted":
+                    for each in known:
+                        each.update(status=answer.status, reason=f"the broker says: {answer.status}")
+        except (BrokerError, LicenseDenied) as error:
+            silent.append(error)
+    return silent
+
+
+def _not_here(label: str, owner: str, name: str, answer: LicenseAnswer) -> dict[str, Any]:
+    return {
+        "model": f"{label}/{name}",
+        "reference": None,
+        "owner": owner,
+        "license": answer.license,
+        "path": None,
+        "until": answer.expires_at,
+        "remaining": None,
+        "status": f"offered: strongroom accept {name if ',' not in name else answer.license}",
+        "reason": "it is not accepted in this home yet",
     }
 
 

@@ -10,6 +10,10 @@ from strongroom.cli._page import page
 from strongroom.cli._shared import SHARED, Shared
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from strongroom.home import Home
+    from strongroom.license.documents import Lease
     from strongroom.opening import Opening
 
 
@@ -24,7 +28,7 @@ def open_(
     """Check everything about a model and say what would run; run nothing.
 
     Owner, license, acceptance, package signature, key, counts and clock are checked as `predict` does.
-    Nothing is decrypted and nothing is counted.
+    Nothing is decrypted and nothing is counted; no lease is taken, and the one that is held is shown.
 
     Examples:
         $ strongroom open risk
@@ -40,15 +44,36 @@ def open_(
     """
     from strongroom import opening
 
-    opened = opening.open_model(
-        shared.open_home(), model, license_id=license, purpose=purpose, now=shared.now
-    )
-    shared.terminal.fields(_document(opened), _lines(opened))
+    home = shared.open_home()
+    opened = opening.open_model(home, model, license_id=license, purpose=purpose, now=shared.now)
+    lease = _lease(home, opened)
+    shared.terminal.fields(_document(opened, lease), _lines(opened, lease, shared.now))
     if not shared.json:
         shared.terminal.note("Everything is in order. Nothing was run.")
 
 
-def _lines(opened: Opening) -> list[tuple[str, str]]:
+def _lease(home: Home, opened: Opening) -> Lease | None:
+    """Return the lease that this installation has from the broker, if any."""
+    from strongroom.license.documents import Lease
+    from strongroom.license.signing import read_unverified
+
+    token = None if opened.release is not None else home.leases.read(opened.place).lease
+    return None if token is None else read_unverified(token, Lease)
+
+
+def _key(opened: Opening, lease: Lease | None, now: datetime) -> str:
+    from strongroom.cli._moment import shown
+
+    if opened.release is not None:
+        return f"{opened.release.id}, until {shown(opened.release.document.not_after)}"
+    if lease is None:
+        return "a lease of the broker, taken when it runs"
+    if lease.not_after > now:
+        return f"a lease of the broker, in force until {shown(lease.not_after)}, renewed by itself"
+    return f"a lease of the broker; the last one ended {shown(lease.not_after)}"
+
+
+def _lines(opened: Opening, lease: Lease | None, now: datetime) -> list[tuple[str, str]]:
     from strongroom.cli._moment import shown
     from strongroom.license.describe import describe_license
 
@@ -60,17 +85,17 @@ def _lines(opened: Opening) -> list[tuple[str, str]]:
         ("package", str(opened.package_path)),
         ("digest", statement.package_digest),
         ("license", opened.chain.id),
-        ("key", f"{opened.release.id}, until {shown(opened.release.document.not_after)}"),
+        ("key", _key(opened, lease, now)),
         ("until", "no end" if allowed.until is None else shown(allowed.until)),
         ("predictions", "not counted" if left is None else f"{left:,} left"),
         *((label.lower(), sentence) for label, sentence in describe_license(opened.chain)[1:]),
     ]
 
 
-def _document(opened: Opening) -> dict[str, Any]:
+def _document(opened: Opening, lease: Lease | None) -> dict[str, Any]:
     from strongroom._encoding import to_instant
 
-    allowed = opened.allowed
+    allowed, release = opened.allowed, opened.release
     return {
         "name": opened.statement.name,
         "version": str(opened.statement.version),
@@ -79,7 +104,8 @@ def _document(opened: Opening) -> dict[str, Any]:
         "package": str(opened.package_path),
         "package_digest": opened.statement.package_digest,
         "license": opened.chain.id,
-        "key_file": opened.release.id,
+        "key_file": None if release is None else release.id,
+        "lease_ends_at": None if lease is None else to_instant(lease.not_after),
         "until": None if allowed.until is None else to_instant(allowed.until),
         "remaining": {key.to_text(): left for key, left in allowed.remaining.items()},
         "answers": {

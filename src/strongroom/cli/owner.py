@@ -13,7 +13,7 @@ from strongroom.cli._shared import SHARED, Shared
 if TYPE_CHECKING:
     from strongroom.home.trust import PinnedOwner
 
-Renewable = Literal["package", "license", "broker"]
+Renewable = Literal["package", "license", "broker", "log"]
 
 
 def show(
@@ -109,7 +109,7 @@ def _show(shared: Shared, pinned: PinnedOwner) -> None:
 
 def describe(pinned: PinnedOwner) -> dict[str, Any]:
     """Return an owner as JSON values."""
-    from strongroom.keys.key_pair import signing_public_from_text
+    from strongroom.keys.key_pair import role_public_from_text
     from strongroom.keys.owner import Role
     from strongroom.keys.owner_document import ROLE_KINDS
     from strongroom.keys.text import KeyKind
@@ -123,11 +123,11 @@ def describe(pinned: PinnedOwner) -> dict[str, Any]:
         "version": pinned.owner.version,
         "issued_at": document.issued_at,
         "threshold": document.roots.threshold,
-        "roots": [signing_public_from_text(text, KeyKind.OWNER_ROOT).key_id for text in document.roots.keys],
+        "roots": [role_public_from_text(text, KeyKind.OWNER_ROOT).key_id for text in document.roots.keys],
         "roles": {
             role.value: [
                 {
-                    "id": signing_public_from_text(key.key, ROLE_KINDS[role]).key_id,
+                    "id": role_public_from_text(key.key, ROLE_KINDS[role]).key_id,
                     "retired_at": key.retired_at,
                 }
                 for key in document.roles.of(role)

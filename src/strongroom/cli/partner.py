@@ -1,27 +1,28 @@
-"""``strongroom partner``: list, approve, suspend."""
+"""``strongroom partner``: list, approve, suspend, resume."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from strongroom.cli._file import STANDARD
 from strongroom.cli._page import noun, page
 from strongroom.cli._shared import SHARED, Shared
-from strongroom.errors import UsageError, VerificationError
+from strongroom.errors import BrokerUnavailable, ObjectNotFound, UsageError, VerificationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from strongroom.connection import BrokerClient
     from strongroom.home import Home
     from strongroom.home.partners import Partner
     from strongroom.keys.introduction import VerifiedEnrollment
 
 
-def list_(*, shared: Shared = SHARED) -> None:
-    """List the partners of this owner.
+def list_(*, shared: Shared = SHARED) -> int:
+    """List the partners of this owner, with those whose enrollment arrived at the broker.
 
     Examples:
         $ strongroom partner list
@@ -31,36 +32,81 @@ def list_(*, shared: Shared = SHARED) -> None:
         UsageError: this home owns no models.
         FormatError: a stored record is damaged.
         VerificationError: a stored enrollment does not verify.
+        BrokerRefused: you may not see the partners.
         StorageUnavailable: a file cannot be read.
     """
-    from strongroom.founding import own_owner
-
     home = shared.open_home()
-    owner = own_owner(home)
-    partners = home.vault.partners.all()
-    fingerprints = {
-        partner.name: [each.fingerprint for each in home.vault.partners.enrollments(partner.name, owner)]
-        for partner in partners
-    }
-    document = {
-        "partners": [
-            {
-                "name": partner.name,
-                "status": partner.status.value,
-                "runtimes": [runtime.runtime for runtime in partner.runtimes],
-                "fingerprints": fingerprints[partner.name],
-            }
-            for partner in partners
-        ]
-    }
+    found = _kept(home)
+    down = _add_arrived(home, found)
     rows = [
-        (partner.name, partner.status.value, str(len(partner.runtimes)), " ".join(fingerprints[partner.name]))
-        for partner in partners
+        (each["name"], each["status"], str(len(each["runtimes"])), " ".join(each["fingerprints"]))
+        for each in found
     ]
     columns = ("partner", "status", "runtimes", "fingerprint")
     shared.terminal.table(
-        document, columns, rows, empty="There are no partners; make one: strongroom invite NAME"
+        {"partners": found, "broker_error": None if down is None else down.code},
+        columns,
+        rows,
+        empty="There are no partners; make one: strongroom invite NAME",
     )
+    if down is None:
+        return 0
+    shared.terminal.warning(f"{down}; this is what the home knows")
+    return down.exit_code
+
+
+def _kept(home: Home) -> list[dict[str, Any]]:
+    from strongroom.founding import own_owner
+
+    owner = own_owner(home)
+    return [
+        {
+            "name": partner.name,
+            "organization": organization,
+            "status": partner.status.value,
+            "runtimes": [each.document.runtime for each in answers],
+            "fingerprints": [each.fingerprint for each in answers],
+        }
+        for partner in home.vault.partners.all()
+        for organization, answers in _by_organization(home.vault.partners.enrollments(partner.name, owner))
+    ]
+
+
+def _by_organization(
+    enrollments: Sequence[VerifiedEnrollment],
+) -> list[tuple[str, list[VerifiedEnrollment]]]:
+    found: dict[str, list[VerifiedEnrollment]] = {}
+    for each in enrollments:
+        found.setdefault(each.organization_id, []).append(each)
+    return list(found.items())
+
+
+def _add_arrived(home: Home, found: list[dict[str, Any]]) -> BrokerUnavailable | None:
+    """Put what the broker says over what the home knows; returns the error if it does not answer."""
+    from strongroom.cli._broker import own_line, pages
+
+    line = own_line(home)
+    if line is None:
+        return None
+    known = {each["organization"]: each for each in found}
+    client = line.client
+    try:
+        for partner in pages(lambda after: client.partners(after=after), "partners"):
+            arrived = {
+                "name": partner.name,
+                "organization": partner.organization,
+                "status": partner.status,
+                "runtimes": [each.runtime for each in partner.runtimes],
+                "fingerprints": [each.fingerprint for each in partner.runtimes],
+            }
+            if partner.organization in known:
+                known[partner.organization].update(arrived)
+            else:
+                found.append(arrived)
+    except BrokerUnavailable as error:
+        return error
+    found.sort(key=lambda each: (each["name"], each["organization"]))
+    return None
 
 
 def approve(
@@ -75,7 +121,8 @@ def approve(
 ) -> None:
     """Approve a partner, once its fingerprint was compared.
 
-    A suspended partner is taken up again; its fingerprint was compared before.
+    With a broker, an enrollment that arrived there is found by the partner's name, and approved there and
+    here. A further runtime of a partner is approved in the same way.
 
     Examples:
         $ strongroom partner approve clinic.enrollment
@@ -86,12 +133,15 @@ def approve(
         VerificationError: another fingerprint, or an enrollment that does not hold.
         ObjectNotFound: no such partner.
         UsageError: nobody can be asked for the fingerprint.
+        BrokerUnavailable: the broker does not answer.
+        BrokerRefused: you may not approve partners.
     """
     from strongroom.home.partners import PartnerStatus
 
     home = shared.open_home()
+    fetch_arrived(home, partner)
     if not is_file(partner) and home.vault.partners.get(partner).status is PartnerStatus.SUSPENDED:
-        approved = home.vault.partners.resume(partner)
+        approved = _resume(home, partner)
     else:
         enrollment = find_enrollment(shared, home, partner, fingerprint)
         approved = _compare_and_approve(shared, home, enrollment, fingerprint)
@@ -101,22 +151,104 @@ def approve(
 
 
 def suspend(
-    partner: Annotated[str, Parameter(help="The name of the partner.")], /, *, shared: Shared = SHARED
+    partner: Annotated[str, Parameter(help="The name of the partner.")],
+    /,
+    *,
+    reason: Annotated[str, Parameter(help="Why, in one line; it stands in the log.")] = "suspended",
+    shared: Shared = SHARED,
 ) -> None:
-    """Suspend a partner: it gets nothing new. What it holds stays in force until it expires.
+    """Suspend a partner: it gets nothing new, until it is resumed.
+
+    With a broker its leases are not renewed, so use ends with lease and grace. Key files that it holds
+    work until they end.
 
     Examples:
         $ strongroom partner suspend clinic
+        $ strongroom partner suspend clinic --reason "a laptop was stolen"
 
     Raises:
         ObjectNotFound: no such partner.
         UsageError: it was never approved.
+        BrokerUnavailable: the broker does not answer; here it is suspended.
+        BrokerRefused: you may not suspend partners.
         StorageUnavailable: a file cannot be written.
     """
-    suspended = shared.open_home().vault.partners.suspend(partner)
+    from strongroom.protocol.broker import ReasonAsk
+
+    home = shared.open_home()
+    # Here first: whatever the broker says, nothing more is granted.
+    suspended = home.vault.partners.suspend(partner)
+    _tell_broker(
+        home,
+        suspended,
+        lambda client, organization: client.suspend_partner(organization, ReasonAsk(reason=reason)),
+    )
     shared.terminal.result(
         {"partner": suspended.name, "status": suspended.status.value}, f"{suspended.name} is suspended"
     )
+
+
+def resume(
+    partner: Annotated[str, Parameter(help="The name of the partner.")], /, *, shared: Shared = SHARED
+) -> None:
+    """Take a suspension back. The partner's fingerprint was compared before.
+
+    Examples:
+        $ strongroom partner resume clinic
+
+    Raises:
+        ObjectNotFound: no such partner.
+        UsageError: it was never approved.
+        BrokerUnavailable: the broker does not answer.
+        BrokerRefused: you may not do this.
+        StorageUnavailable: a file cannot be written.
+    """
+    resumed = _resume(shared.open_home(), partner)
+    shared.terminal.result(
+        {"partner": resumed.name, "status": resumed.status.value}, f"{resumed.name} is approved"
+    )
+
+
+def _resume(home: Home, name: str) -> Partner:
+    resumed = home.vault.partners.resume(name)
+    _tell_broker(home, resumed, lambda client, organization: client.resume_partner(organization))
+    return resumed
+
+
+def _tell_broker(home: Home, partner: Partner, tell: Callable[[BrokerClient, str], object]) -> None:
+    from strongroom.cli._broker import answering, own_line
+    from strongroom.enrolling import organization_of
+
+    line = own_line(home)
+    if line is None:
+        return
+    with answering(line, kept=f"{partner.name} is {partner.status.value} in this home"):
+        try:
+            tell(line.client, organization_of(partner))
+        except ObjectNotFound:
+            # A partner with whom only files are exchanged.
+            return
+
+
+def fetch_arrived(home: Home, partner: str) -> None:
+    """Take in what arrived at the broker under a partner's name.
+
+    Raises:
+        VerificationError: what arrived does not hold, or the partner is known under another key.
+        BrokerUnavailable: the broker does not answer.
+        BrokerRefused: you may not see the partners.
+        FormatError: what arrived is no enrollment.
+        StorageUnavailable: a file cannot be read or written.
+    """
+    from strongroom import enrolling
+    from strongroom.cli._broker import answering, own_line, pages
+
+    line = None if is_file(partner) else own_line(home)
+    if line is None:
+        return
+    client = line.client
+    with answering(line):
+        enrolling.take_in_all(home, pages(lambda after: client.partners(after=after), "partners"), partner)
 
 
 def ensure_approved(shared: Shared, home: Home, partner: str, fingerprint: str | None) -> str:
@@ -140,21 +272,38 @@ def ensure_approved(shared: Shared, home: Home, partner: str, fingerprint: str |
             verify_fingerprint(fingerprint, enrollment.token)
     else:
         name = partner
+        if not _is_known(home, name):
+            fetch_arrived(home, name)
         if home.vault.partners.get(name).status is PartnerStatus.PENDING:
             enrollment = find_enrollment(shared, home, name, fingerprint)
             _compare_and_approve(shared, home, enrollment, fingerprint)
     return home.vault.partners.verify_approved(name).name
 
 
+def _is_known(home: Home, name: str) -> bool:
+    from strongroom.home.partners import PartnerStatus
+
+    try:
+        return home.vault.partners.get(name).status is not PartnerStatus.PENDING
+    except ObjectNotFound:
+        return False
+
+
 def _compare_and_approve(
     shared: Shared, home: Home, enrollment: VerifiedEnrollment, fingerprint: str | None
 ) -> Partner:
     from strongroom import enrolling
+    from strongroom.cli._broker import answering, own_line
     from strongroom.cli._fingerprint import compare
 
     name = enrollment.document.partner
     said = compare(shared.terminal, enrollment.fingerprint, given=fingerprint, other_side=name)
-    return enrolling.approve(home, enrollment, said)
+    approved = enrolling.approve(home, enrollment, said)
+    line = own_line(home)
+    if line is not None:
+        with answering(line, kept=f"{name} is approved in this home"):
+            enrolling.approve_at(line.client, enrollment)
+    return approved
 
 
 def is_file(partner: str) -> bool:
@@ -204,4 +353,5 @@ app = noun(
     page(list_, "list"),
     page(approve, "approve"),
     page(suspend, "suspend"),
+    page(resume, "resume"),
 )

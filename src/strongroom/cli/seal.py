@@ -9,7 +9,6 @@ from cyclopts import Parameter
 
 from strongroom.cli._page import page
 from strongroom.cli._shared import SHARED, Shared
-from strongroom.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from strongroom.sealing import Sealed
@@ -51,6 +50,7 @@ def seal(
     """
     from strongroom import sealing
     from strongroom.cli._file import read_text
+    from strongroom.cli._sample import read_sample
 
     home = shared.open_home()
     text = None if agreement is None else read_text(shared.terminal, agreement)
@@ -59,7 +59,7 @@ def seal(
             model,
             name=name,
             version=version,
-            sample=None if sample is None else _read_sample(sample),
+            sample=None if sample is None else read_sample(sample),
             agreement=text,
             home=home,
             now=shared.now,
@@ -68,22 +68,6 @@ def seal(
     shared.terminal.result(_document(sealed), str(sealed.path))
     if not shared.json:
         _tell(shared, sealed)
-
-
-def _read_sample(path: Path) -> Any:
-    """Return the sample as a data frame: the names of its columns become those of the model."""
-    from strongroom.cli.tables import kind_of, read
-
-    columns = read(path.read_bytes(), kind_of(path))
-    try:
-        import pandas
-    except ImportError as error:
-        raise UnsupportedError(
-            "a sample needs pandas, which is not installed",
-            code="extra-missing",
-            hint="pip install 'strongroom[frames]'",
-        ) from error
-    return pandas.DataFrame(columns)
 
 
 def _document(sealed: Sealed) -> dict[str, Any]:

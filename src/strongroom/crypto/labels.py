@@ -33,6 +33,9 @@ PASSPHRASE_FILE: Final = b"strongroom/passphrase/v1"
 KEY_ENCRYPTION: Final = b"strongroom/key-encryption/v1"
 """Associated data of a content key at rest under the owner's key-encryption key."""
 
+KEY_ENCRYPTION_ID: Final = b"strongroom/key-encryption-id/v1"
+"""Digest that names a key-encryption key (spec/keys.md)."""
+
 LOG_COMMITMENT: Final = b"strongroom/log-commitment/v1"
 """Salted digest by which the log holds a record (spec/log.md)."""
 

@@ -25,9 +25,13 @@ import platformdirs
 
 from strongroom.errors import ObjectNotFound, UsageError
 from strongroom.home import files
+from strongroom.home.brokers import Brokers
 from strongroom.home.catalog import Catalog
 from strongroom.home.keystore import Keystore
+from strongroom.home.leases import Leases
+from strongroom.home.logbook import Logbook
 from strongroom.home.marks import Marks
+from strongroom.home.outbox import Outbox
 from strongroom.home.record import read_record, write_record
 from strongroom.home.trust import Trust
 from strongroom.home.vault import Vault
@@ -52,21 +56,43 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 class Home:
     """One party: a hospital, a clinic, a bank."""
 
-    __slots__ = ("catalog", "keys", "marks", "name", "path", "trust", "vault")
+    __slots__ = (
+        "brokers",
+        "catalog",
+        "keys",
+        "leases",
+        "logbook",
+        "marks",
+        "name",
+        "outbox",
+        "path",
+        "trust",
+        "vault",
+    )
 
     def __init__(
-        self, path: Path, name: str, *, encrypted: bool, passphrase: Callable[[], str] | None
+        self,
+        path: Path,
+        name: str,
+        *,
+        encrypted: bool,
+        passphrase: Callable[[], str] | None,
+        token_pin: Callable[[str], str] | None = None,
     ) -> None:
         lock = path / _LOCK
         self.path = path
         """The directory."""
         self.name = name
         """What the party calls itself."""
-        self.keys = Keystore(path / "keys", lock, encrypted=encrypted, passphrase=passphrase)
+        self.keys = Keystore(path / "keys", lock, encrypted=encrypted, passphrase=passphrase, pin=token_pin)
         self.trust = Trust(path / "trust", lock)
         self.catalog = Catalog(path, lock, self.trust)
         self.vault = Vault(path / "vault", lock)
         self.marks = Marks(path / "state", self.keys)
+        self.brokers = Brokers(path / "brokers", lock)
+        self.leases = Leases(path / "leases")
+        self.logbook = Logbook(path / "log")
+        self.outbox = Outbox(path / "outbox", lock)
 
     @classmethod
     def create(
@@ -103,10 +129,17 @@ class Home:
         return home
 
     @classmethod
-    def open(cls, path: Path | None = None, *, passphrase: Callable[[], str] | None = None) -> Home:
+    def open(
+        cls,
+        path: Path | None = None,
+        *,
+        passphrase: Callable[[], str] | None = None,
+        token_pin: Callable[[str], str] | None = None,
+    ) -> Home:
         """Open a home that exists.
 
-        ``passphrase`` is called at most once, and only if an encrypted key is needed.
+        ``passphrase`` is called at most once, and only if an encrypted key is needed; ``token_pin``
+        with the label of a hardware token, whenever somebody has to log in there.
 
         Raises:
             ObjectNotFound: there is none (code ``no-home``).
@@ -122,7 +155,13 @@ class Home:
                 f"there is no Strongroom home at {where}", code="no-home", hint="strongroom init NAME"
             ) from error
         _verify_closed(where)
-        return cls(where, configuration.name, encrypted=configuration.encrypted, passphrase=passphrase)
+        return cls(
+            where,
+            configuration.name,
+            encrypted=configuration.encrypted,
+            passphrase=passphrase,
+            token_pin=token_pin,
+        )
 
     def __repr__(self) -> str:
         return f"Home({str(self.path)!r}, name={self.name!r})"

@@ -5,14 +5,16 @@
     device, sealing = home.keys.ensure_runtime_keys(owner_id, now)
     root = home.keys.create_owner_key(KeyKind.OWNER_ROOT, now)
     home.keys.owner_key(KeyKind.OWNER_LICENSE, owner.keys_for(Role.LICENSE, now))
+    home.keys.log_key(owner.log_keys(now))
     home.keys.key_provider()                                 # wraps content keys
 
 Files:
 
     keys/organization.key  keys/member.key     this party's own
     keys/owner-<role>-<key id>.key             an owner's roots and roles; rotation adds files
-    keys/kek.key                               an owner's key-encryption key
-    keys/<owner id>/device.key, sealing.key    this runtime toward one owner
+    keys/kek.key  keys/kek-<key id>.key        an owner's key-encryption keys (``key_encryption``)
+    keys/derivation.key                    an owner's: content keys of derived models are wrapped to it
+    keys/<owner id>/device.key, sealing.key    this runtime toward one owner; witness.key: of its log
 
 Mode 0600 from the first byte; a file that others could have read, or a link, is
 refused. In a home with a pass-phrase every key is under that one pass-phrase.
@@ -26,16 +28,22 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from strongroom.crypto import segment
+from strongroom.crypto.ed25519 import Ed25519Public
 from strongroom.crypto.signature import SigningPublic
 from strongroom.errors import FormatError, NoMatchingKey, ObjectNotFound, UsageError
 from strongroom.home import files, kek_file
+from strongroom.home.key_encryption import FIRST, KeyEncryptionKeys
 from strongroom.keys import key_file, key_pair
-from strongroom.keys.key_pair import KeyPair, SealingKey, SigningKey
-from strongroom.keys.provider import SoftwareKeyProvider
+from strongroom.keys.key_pair import KeyPair, RolePublic, SealingKey, SigningKey
+from strongroom.keys.log_key import LogKey
 from strongroom.keys.text import KeyKind
+from strongroom.keys.witness_key import WitnessKey
+from strongroom.kms.key_ring import KeyRing
 
 _SUFFIX: Final = ".key"
 _KEK: Final = "kek"
+_INTAKE: Final = "broker-intake"
+_DERIVATION: Final = "derivation"
 _OWNER_KINDS: Final = (
     KeyKind.OWNER_ROOT,
     KeyKind.OWNER_PACKAGE,
@@ -54,10 +62,26 @@ class RuntimeKeys(NamedTuple):
 class Keystore:
     """The ``keys`` folder of a home."""
 
-    __slots__ = ("_answer", "_ask", "_devices", "_encrypted", "_folder", "_lock", "_proven")
+    __slots__ = (
+        "_answer",
+        "_ask",
+        "_devices",
+        "_encrypted",
+        "_folder",
+        "_lock",
+        "_pin",
+        "_proven",
+        "key_encryption",
+    )
 
     def __init__(
-        self, folder: Path, lock: Path, *, encrypted: bool, passphrase: Callable[[], str] | None
+        self,
+        folder: Path,
+        lock: Path,
+        *,
+        encrypted: bool,
+        passphrase: Callable[[], str] | None,
+        pin: Callable[[str], str] | None = None,
     ) -> None:
         self._folder = folder
         self._lock = lock
@@ -65,7 +89,9 @@ class Keystore:
         self._ask = passphrase
         self._answer: str | None = None
         self._proven = False
+        self._pin = pin
         self._devices: dict[str, SigningKey] = {}
+        self.key_encryption = KeyEncryptionKeys(folder, passphrase=self.passphrase, pin=self._ask_pin)
 
     @property
     def encrypted(self) -> bool:
@@ -183,10 +209,9 @@ class Keystore:
             FormatError: not an owner id, or the file is damaged.
             StorageUnavailable: it cannot be read.
         """
-        key = self._load(self._runtime_folder(owner_id) / _file_name(KeyKind.SEALING), KeyKind.SEALING)
-        if not isinstance(key, SealingKey):
-            raise AssertionError(key)
-        return key
+        return _sealing(
+            self._load(self._runtime_folder(owner_id) / _file_name(KeyKind.SEALING), KeyKind.SEALING)
+        )
 
     def open_sealing_file(self, owner_id: str) -> int:
         """Open the sealing key's file, unread, to hand it to a worker; the caller closes it.
@@ -215,7 +240,19 @@ class Keystore:
             raise UsageError(f"an owner has no {kind.value} key", code="wrong-kind")
         key = SigningKey.generate(kind)
         with files.locked(self._lock):
-            self._write(self._folder / f"{kind.value}-{key.key_id}{_SUFFIX}", key, now)
+            self._write(self._owner_path(kind, key.key_id), key, now)
+        return key
+
+    def create_log_key(self, now: datetime) -> LogKey:
+        """Make one more key of an owner's log.
+
+        Raises:
+            NoMatchingKey: the pass-phrase is missing or not that of the other keys.
+            StorageUnavailable: the file cannot be written.
+        """
+        key = LogKey.generate()
+        with files.locked(self._lock):
+            self._write(self._owner_path(KeyKind.OWNER_LOG, key.key_id), key, now)
         return key
 
     def owner_key(self, kind: KeyKind, allowed: Iterable[SigningPublic]) -> SigningKey:
@@ -227,12 +264,21 @@ class Keystore:
             FormatError: the file is damaged.
             StorageUnavailable: it cannot be read.
         """
-        at_hand = set(self.owner_key_ids(kind))
-        for public in allowed:
-            if public.key_id in at_hand:
-                path = self._folder / f"{kind.value}-{public.key_id}{_SUFFIX}"
-                return _signing(self._load(path, kind))
-        raise _missing(kind.value)
+        return _signing(self._load(self._path_at_hand(kind, allowed), kind))
+
+    def log_key(self, allowed: Iterable[Ed25519Public]) -> LogKey:
+        """Return a key of the owner's log that is at hand here and among the allowed ones.
+
+        Raises:
+            NoMatchingKey: none of them is here (code ``no-key``), the file is open to
+                others, or the pass-phrase is missing or wrong.
+            FormatError: the file is damaged.
+            StorageUnavailable: it cannot be read.
+        """
+        key = self._load(self._path_at_hand(KeyKind.OWNER_LOG, allowed), KeyKind.OWNER_LOG)
+        if not isinstance(key, LogKey):
+            raise AssertionError(key)
+        return key
 
     def owner_key_ids(self, kind: KeyKind) -> list[str]:
         """Return the ids of the owner keys of one kind that are here, sorted.
@@ -243,6 +289,55 @@ class Keystore:
         prefix = f"{kind.value}-"
         names = files.names_in(self._folder, _SUFFIX)
         return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+
+    def ensure_intake(self, now: datetime) -> SealingKey:
+        """Return the key to which content keys for this owner's broker are wrapped; makes it the first time.
+
+        Raises:
+            NoMatchingKey: the file is open to others, or the pass-phrase is missing or wrong.
+            FormatError: the file is damaged.
+            StorageUnavailable: it cannot be read or written.
+        """
+        return self._ensure_sealing(_INTAKE, now)
+
+    def ensure_derivation(self, now: datetime) -> SealingKey:
+        """Return the key to which content keys of derived models are wrapped; makes it the first time.
+
+        Raises:
+            NoMatchingKey: the file is open to others, or the pass-phrase is missing or wrong.
+            FormatError: the file is damaged.
+            StorageUnavailable: it cannot be read or written.
+        """
+        return self._ensure_sealing(_DERIVATION, now)
+
+    def _ensure_sealing(self, name: str, now: datetime) -> SealingKey:
+        path = self._folder / f"{name}{_SUFFIX}"
+        with files.locked(self._lock):
+            if not path.exists():
+                self._write(path, SealingKey.generate(), now)
+        return _sealing(self._load(path, KeyKind.SEALING))
+
+    def witness(self, owner_id: str, now: datetime, *, known: str | None) -> WitnessKey:
+        """Return the key by which this home cosigns an owner's log; a fresh one unless it is the known one.
+
+        A witness that forgot what it accepted must not cosign under the same key.
+
+        Raises:
+            NoMatchingKey: the file is open to others, or the pass-phrase is missing or wrong.
+            FormatError: not an owner id, or the file is damaged.
+            StorageUnavailable: it cannot be read or written.
+        """
+        folder = self._runtime_folder(owner_id)
+        path = folder / _file_name(KeyKind.WITNESS)
+        with files.locked(self._lock):
+            files.make_folder(folder)
+            old = self._load(path, KeyKind.WITNESS) if path.exists() else None
+            if isinstance(old, WitnessKey) and old.key_id == known:
+                return old
+            key = WitnessKey.generate()
+            passphrase = self._passphrase_for_new_key()
+            files.write_atomic(path, key_file.to_bytes(key, passphrase=passphrase, created_at=now))
+        return key
 
     def load_file(self, path: Path, kind: KeyKind) -> SigningKey:
         """Return a signing key from a file outside this home: a root key on a stick.
@@ -266,22 +361,63 @@ class Keystore:
         with files.locked(self._lock):
             passphrase = self._passphrase_for_new_key()
             data = kek_file.to_bytes(segment.generate_key(), passphrase=passphrase, created_at=now)
-            self._write_new(self._folder / f"{_KEK}{_SUFFIX}", data)
+            self._write_new(self._folder / FIRST, data)
 
-    def key_provider(self) -> SoftwareKeyProvider:
-        """Return what wraps and unwraps content keys.
+    def renew_key_encryption_key(self, now: datetime) -> str:
+        """Make a further key-encryption key and put it in force; returns its id.
 
         Raises:
-            NoMatchingKey: there is no key-encryption key (code ``no-key``), the file is
-                open to others, or the pass-phrase is missing or wrong.
-            FormatError: the file is damaged.
-            StorageUnavailable: it cannot be read.
+            NoMatchingKey: the pass-phrase is missing or not that of the other keys.
+            StorageUnavailable: a file cannot be written.
         """
-        try:
-            data = files.read_private(self._folder / f"{_KEK}{_SUFFIX}")
-        except ObjectNotFound as error:
-            raise _missing("key-encryption") from error
-        return SoftwareKeyProvider(kek_file.from_bytes(data, passphrase=self.passphrase))
+        with files.locked(self._lock):
+            passphrase = self._passphrase_for_new_key()
+            data = kek_file.to_bytes(segment.generate_key(), passphrase=passphrase, created_at=now)
+            self.key_encryption.put_in_force(self.key_encryption.add_file(data))
+        return self.key_provider().key_id
+
+    def use_token(self, *, module: str, token: str, label: str, create: bool = False) -> str:
+        """Put a key-encryption key on a hardware token in force, after making it there; returns its id.
+
+        Raises:
+            NoMatchingKey: a wrong PIN, or no such key on the token.
+            UnsupportedError: the extra ``pkcs11`` is not installed.
+            StorageUnavailable: the token does not answer, or a file cannot be written.
+        """
+        with files.locked(self._lock):
+            name = self.key_encryption.add_token(module=module, token=token, label=label, create=create)
+            self.key_encryption.put_in_force(name)
+        return self.key_provider().key_id
+
+    def key_provider(self) -> KeyRing:
+        """Return what wraps content keys, and unwraps them under every key-encryption key of this home.
+
+        Raises:
+            NoMatchingKey: there is no key-encryption key (code ``no-key``), a file is open to
+                others, or the pass-phrase is missing or wrong.
+            FormatError: a file is damaged.
+            StorageUnavailable: a file cannot be read.
+        """
+        return self.key_encryption.ring()
+
+    def _ask_pin(self, token: str) -> str:
+        if self._pin is None:
+            raise NoMatchingKey(
+                f"the token {token!r} needs a PIN",
+                code="token-pin-required",
+                hint="name a file that holds it in STRONGROOM_TOKEN_PIN_FILE, or run this on a terminal",
+            )
+        return self._pin(token)
+
+    def _owner_path(self, kind: KeyKind, key_id: str) -> Path:
+        return self._folder / f"{kind.value}-{key_id}{_SUFFIX}"
+
+    def _path_at_hand(self, kind: KeyKind, allowed: Iterable[RolePublic]) -> Path:
+        at_hand = set(self.owner_key_ids(kind))
+        for public in allowed:
+            if public.key_id in at_hand:
+                return self._owner_path(kind, public.key_id)
+        raise _missing(kind.value)
 
     def _runtime_folder(self, owner_id: str) -> Path:
         return self._folder / files.verify_component(owner_id)
@@ -327,7 +463,7 @@ class Keystore:
     def _verify_passphrase(self) -> None:
         for path in sorted(self._folder.rglob(f"*{_SUFFIX}")):
             data = files.read_private(path)
-            if path.stem == _KEK:
+            if path.stem.startswith(_KEK):
                 kek_file.from_bytes(data, passphrase=self.passphrase)
             else:
                 key_file.KeyFile.from_bytes(data).unlock(self.passphrase)
@@ -341,6 +477,12 @@ def _file_name(kind: KeyKind) -> str:
 
 def _signing(key: KeyPair) -> SigningKey:
     if not isinstance(key, SigningKey):
+        raise AssertionError(key)
+    return key
+
+
+def _sealing(key: KeyPair) -> SealingKey:
+    if not isinstance(key, SealingKey):
         raise AssertionError(key)
     return key
 

@@ -19,7 +19,7 @@ start; a file that fails its signature stops everything toward that owner.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,13 +29,13 @@ from strongroom._limits import LIMITS
 from strongroom.errors import FormatError, IntegrityError, ObjectNotFound, VerificationError
 from strongroom.home import files
 from strongroom.home.keystore import Keystore
-from strongroom.home.state import State, from_token, to_token
+from strongroom.home.state import Broken, Closed, State, from_token, to_token
 from strongroom.license.chain import LicenseChain
 from strongroom.license.counters import charge, give_back
 from strongroom.license.evaluate import evaluate
 from strongroom.license.marks import latest_of, raise_clock, raise_version
 from strongroom.license.period import CounterKey, CounterName
-from strongroom.license.request import Facts, Request
+from strongroom.license.request import Authority, Facts, Request
 from strongroom.license.terms import Rate
 from strongroom.license.verdict import Allowed, Denied
 
@@ -133,7 +133,8 @@ class Marks:
         """
 
         def change(state: State) -> tuple[State, Reservation | Denied]:
-            verdict = evaluate(chain, request, state.facts(facts, request.name), now)
+            at = latest_of(now, state.clock)
+            verdict = evaluate(chain, request, state.facts(facts, request.name, at), now)
             if isinstance(verdict, Denied):
                 return state, verdict
             reservation, added = _charges(verdict, request, 0 if _rate_windows(chain) else block)
@@ -170,6 +171,145 @@ class Marks:
         """
         whole = moment.replace(microsecond=0)
         self.update(owner_id, lambda state: (replace(state, clock=whole), None))
+
+    def close(self, owner_id: str, lease: Authority, now: datetime) -> Mapping[CounterKey, int]:
+        """Close a lease: what was counted under it so far is reported, and the report is final.
+
+        Closing it again returns the same counts. What is left of it now may be used until the
+        successor is here, which has room for it. What was kept of the leases before it is
+        forgotten: their successor is on the disk.
+
+        Raises:
+            IntegrityError: the state fails its signature (code ``state-tampered``).
+            NoMatchingKey: there is no device key toward this owner, or it cannot be opened.
+            FormatError: not an owner id.
+            StorageUnavailable: the state cannot be read or written.
+        """
+
+        def change(state: State) -> tuple[State, Mapping[CounterKey, int]]:
+            if lease.id in state.closed:
+                return state, state.closed[lease.id].reported
+            before = [name for name, each in state.closed.items() if each.successor == lease.id]
+            state = state.without_counts_of(before)
+            counts = state.counts_under(lease.id)
+            at = latest_of(now, state.clock)
+            late: dict[CounterName, int] = {}
+            for entry in lease.budget:
+                used = counts.get(CounterKey(lease.id, entry.counter, entry.per.key(at)), 0)
+                left = max(entry.limit - used, 0)
+                late[entry.counter] = min(late.get(entry.counter, left), left)
+            closed = {**state.closed, lease.id: Closed(reported=counts, late=late)}
+            return replace(state, closed=closed), counts
+
+        return self.update(owner_id, change)
+
+    def reopen(self, owner_id: str, lease: str) -> None:
+        """Take a closing back: the report certainly reached nobody.
+
+        Raises:
+            IntegrityError: the state fails its signature (code ``state-tampered``).
+            NoMatchingKey: there is no device key toward this owner, or it cannot be opened.
+            FormatError: not an owner id.
+            StorageUnavailable: the state cannot be read or written.
+        """
+
+        def change(state: State) -> tuple[State, None]:
+            closed = {name: each for name, each in state.closed.items() if name != lease}
+            return replace(state, closed=closed), None
+
+        self.update(owner_id, change)
+
+    def end(self, owner_id: str, lease: str) -> None:
+        """Let nothing more be used under a closed lease: the broker has its report, and gave no other.
+
+        Raises:
+            IntegrityError: the state fails its signature (code ``state-tampered``).
+            NoMatchingKey: there is no device key toward this owner, or it cannot be opened.
+            FormatError: not an owner id.
+            StorageUnavailable: the state cannot be read or written.
+        """
+
+        def change(state: State) -> tuple[State, None]:
+            closed = state.closed.get(lease, Closed(reported=state.counts_under(lease), late={}))
+            return replace(state, closed={**state.closed, lease: replace(closed, late={})}), None
+
+        self.update(owner_id, change)
+
+    def succeed(self, owner_id: str, lease: str | None, successor: str) -> None:
+        """Pass on from a closed lease to the one that followed: late use is charged to that one.
+
+        Passing on again changes nothing.
+
+        Raises:
+            IntegrityError: the state fails its signature (code ``state-tampered``).
+            NoMatchingKey: there is no device key toward this owner, or it cannot be opened.
+            FormatError: not an owner id.
+            StorageUnavailable: the state cannot be read or written.
+        """
+
+        def change(state: State) -> tuple[State, None]:
+            closed = None if lease is None else state.closed.get(lease)
+            if lease is None or closed is None or closed.successor == successor:
+                return state, None
+            counts = state.counts_under(lease)
+            late = {
+                key._replace(document=successor): count - closed.reported.get(key, 0)
+                for key, count in counts.items()
+                if count > closed.reported.get(key, 0)
+            }
+            done = Closed(reported=counts, late={}, successor=successor)
+            used = charge(state.used, late)
+            return replace(state, used=used, closed={**state.closed, lease: done}), None
+
+        self.update(owner_id, change)
+
+    def forget(self, owner_id: str, lease: str) -> None:
+        """Forget the counts of a lease that is reported and given back.
+
+        Raises:
+            IntegrityError: the state fails its signature (code ``state-tampered``).
+            NoMatchingKey: there is no device key toward this owner, or it cannot be opened.
+            FormatError: not an owner id.
+            StorageUnavailable: the state cannot be read or written.
+        """
+        self.update(owner_id, lambda state: (state.without_counts_of([lease]), None))
+
+    def break_glass(self, owner_id: str, use: Broken) -> int:
+        """Note a use of break-glass; returns which one it is under its license, from 1.
+
+        Raises:
+            IntegrityError: the state fails its signature (code ``state-tampered``).
+            NoMatchingKey: there is no device key toward this owner, or it cannot be opened.
+            FormatError: not an owner id.
+            StorageUnavailable: the state cannot be read or written.
+        """
+
+        def change(state: State) -> tuple[State, int]:
+            after = replace(state, broken=(*state.broken, use))
+            return after, len(after.breaks_of(use.license))
+
+        return self.update(owner_id, change)
+
+    def note_reported(self, owner_id: str, license: str, started: Collection[datetime]) -> None:
+        """Note that the owner has read of these uses of break-glass.
+
+        Raises:
+            IntegrityError: the state fails its signature (code ``state-tampered``).
+            NoMatchingKey: there is no device key toward this owner, or it cannot be opened.
+            FormatError: not an owner id.
+            StorageUnavailable: the state cannot be read or written.
+        """
+
+        def change(state: State) -> tuple[State, None]:
+            broken = tuple(
+                replace(each, reported=True)
+                if each.license == license and each.started_at in started
+                else each
+                for each in state.broken
+            )
+            return replace(state, broken=broken), None
+
+        self.update(owner_id, change)
 
     def _path(self, owner_id: str, name: str) -> Path:
         return self._folder / files.verify_component(owner_id) / name

@@ -7,6 +7,9 @@
      "recent": {"lic-...": {"2026-11-24T03:00:00Z": 12}},
      "used": {"lic-.../predictions/2026-11": 512}, "versions": {"risk": "1.2.0"}}
 
+A lease that was reported to its broker is *closed*: what was said of it is final, and what is
+still used under it, as far as that is allowed, is charged to the lease that follows.
+
 The signature keeps other users and careless editors from touching budgets. Whoever
 acts as this user can restore an older state or sign a new one: at level ``local`` the
 state is a record, not a barrier (spec/license.md, "Marks").
@@ -14,10 +17,10 @@ state is a record, not a barrier (spec/license.md, "Marks").
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -29,15 +32,37 @@ from strongroom.errors import FormatError, StorageUnavailable
 from strongroom.keys.key_pair import SigningKey
 from strongroom.license.counted_terms import MAX_RATE_SECONDS
 from strongroom.license.counters import prune
-from strongroom.license.period import CounterKey
-from strongroom.license.request import Facts, Recent
+from strongroom.license.period import CounterKey, CounterName
+from strongroom.license.request import Authority, BreakGlassUse, Budget, Facts, Recent
 
 TYP: Final = "strongroom-state+jws"
 _LONGEST_WINDOW: Final = timedelta(seconds=MAX_RATE_SECONDS)
 _SECOND: Final = timedelta(seconds=1)
 
+A = TypeVar("A", bound=object)
 
-class StateDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+
+class ClosedDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The signed form of ``Closed``."""
+
+    reported: dict[str, int]
+    late: dict[CounterName, int]
+    successor: str | None
+
+
+class BrokenDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The signed form of ``Broken``."""
+
+    license: str
+    lease: str
+    started_at: str
+    reason: str
+    reported: bool
+
+
+class StateDocument(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
+):
     """The signed form."""
 
     format: Literal["state/v1"]
@@ -46,6 +71,35 @@ class StateDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     versions: dict[str, str]
     used: dict[str, int]
     recent: dict[str, dict[str, int]]
+    closed: dict[str, ClosedDocument] = {}
+    break_glass: list[BrokenDocument] = []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """A lease whose usage was reported: the report is final."""
+
+    reported: Mapping[CounterKey, int]
+    """What the report says, under the id of the lease."""
+    late: Mapping[CounterName, int]
+    """How much beyond the report each period may still see, while it is not known whether the
+    broker has the report. The next lease has room for it, and is charged with it."""
+    successor: str | None = None
+    """The lease that followed, once it is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """One use of break-glass."""
+
+    license: str
+    """Id of the narrowest document."""
+    lease: str
+    """The lease that had ended."""
+    started_at: datetime
+    reason: str
+    reported: bool = False
+    """Whether the owner has read of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,16 +114,62 @@ class State:
     """Counts of every document, reserved blocks included."""
     recent: Mapping[str, tuple[Recent, ...]] = field(default_factory=dict)
     """Document id to its latest predictions, by the second, for rates."""
+    closed: Mapping[str, Closed] = field(default_factory=dict)
+    """Lease id to what was reported of it."""
+    broken: tuple[Broken, ...] = ()
+    """Every use of break-glass, oldest first."""
 
-    def facts(self, known: Facts, name: str) -> Facts:
-        """Return facts for a decision about the model ``name``: ``known``, and what is kept here."""
+    def facts(self, known: Facts, name: str, now: datetime | None = None) -> Facts:
+        """Return facts for a decision about the model ``name``: ``known``, and what is kept here.
+
+        With ``now``, a lease that is closed has what is left of it after its report.
+        """
         return replace(
             known,
+            authority=self._after_report(known.authority, now),
+            break_glass=known.break_glass or self.use_in_force(known),
             used=self.used,
             recent=self.recent,
             clock_mark=self.clock,
             version_mark=self.versions.get(name),
         )
+
+    def counts_under(self, authority: str) -> dict[CounterKey, int]:
+        """Return what was counted under a lease or an offline file."""
+        return {key: count for key, count in self.used.items() if key.document == authority and count}
+
+    def breaks_of(self, license: str) -> tuple[Broken, ...]:
+        """Return every use of break-glass under a license, oldest first."""
+        return tuple(each for each in self.broken if each.license == license)
+
+    def without_counts_of(self, leases: Collection[str]) -> State:
+        """Return the state without anything that is kept by the id of one of these leases."""
+        used = {
+            key: count
+            for key, count in self.used.items()
+            if key.document not in leases and key.period not in leases
+        }
+        return replace(
+            self, used=used, closed={name: each for name, each in self.closed.items() if name not in leases}
+        )
+
+    def use_in_force(self, known: Facts) -> BreakGlassUse | None:
+        """Return the use of break-glass that counts for the lease in ``known``, or None."""
+        authority = known.authority
+        if not isinstance(authority, Authority):
+            return None
+        breaks = self.breaks_of(authority.license)
+        # One that was broken under an earlier lease says nothing about this outage.
+        if not breaks or breaks[-1].lease != authority.id:
+            return None
+        return BreakGlassUse(breaks[-1].started_at, breaks[-1].reason, len(breaks))
+
+    def _after_report(self, authority: A, now: datetime | None) -> A:
+        if now is None or not isinstance(authority, Authority) or authority.id not in self.closed:
+            return authority
+        closed = self.closed[authority.id]
+        left = [_left(authority.id, closed, entry, now) for entry in authority.budget]
+        return replace(authority, budget=tuple(each for each in left if each is not None))
 
     def with_recent(self, document: str, now: datetime, predictions: int, *, window: timedelta) -> State:
         """Return the state after so many more predictions under a document that has a rate.
@@ -96,6 +196,12 @@ class State:
         return replace(self, used=used, recent=recent)
 
 
+def _left(lease: str, closed: Closed, entry: Budget, now: datetime) -> Budget | None:
+    reported = closed.reported.get(CounterKey(lease, entry.counter, entry.per.key(now)), 0)
+    limit = min(entry.limit, reported + closed.late.get(entry.counter, 0))
+    return Budget(counter=entry.counter, limit=limit, per=entry.per) if limit else None
+
+
 def to_token(state: State, owner_id: str, device: SigningKey) -> str:
     """Sign a state.
 
@@ -112,6 +218,24 @@ def to_token(state: State, owner_id: str, device: SigningKey) -> str:
             name: {to_instant(each.at): each.predictions for each in entries}
             for name, entries in state.recent.items()
         },
+        closed={
+            name: ClosedDocument(
+                reported={key.to_text(): count for key, count in each.reported.items()},
+                late=dict(each.late),
+                successor=each.successor,
+            )
+            for name, each in state.closed.items()
+        },
+        break_glass=[
+            BrokenDocument(
+                license=each.license,
+                lease=each.lease,
+                started_at=to_instant(each.started_at),
+                reason=each.reason,
+                reported=each.reported,
+            )
+            for each in state.broken
+        ],
     )
     token = jws.sign(TYP, to_wire(document), device.secret)
     if len(token) > LIMITS.max_token_bytes:
@@ -142,4 +266,22 @@ def from_token(token: str, owner_id: str, device: SigningPublic) -> State:
             name: tuple(Recent(from_instant(at), count) for at, count in sorted(entries.items()))
             for name, entries in document.recent.items()
         },
+        closed={
+            name: Closed(
+                reported={CounterKey.from_text(text): count for text, count in each.reported.items()},
+                late=each.late,
+                successor=each.successor,
+            )
+            for name, each in document.closed.items()
+        },
+        broken=tuple(
+            Broken(
+                license=each.license,
+                lease=each.lease,
+                started_at=from_instant(each.started_at),
+                reason=each.reason,
+                reported=each.reported,
+            )
+            for each in document.break_glass
+        ),
     )

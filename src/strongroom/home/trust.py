@@ -170,6 +170,23 @@ class Trust:
             raise _unknown(owner_id)
         return pinned
 
+    def mark(self, owner_id: str) -> tuple[int, int, int]:
+        """Return something that changes whenever the record of a pinned owner does, for the price of a stat.
+
+        Raises:
+            ObjectNotFound: no such owner is pinned (code ``unknown-owner``).
+            FormatError: not an owner id.
+            StorageUnavailable: its record cannot be looked at.
+        """
+        path = self._path(owner_id, _RECORD)
+        try:
+            status = path.stat()
+        except FileNotFoundError as error:
+            raise _unknown(owner_id) from error
+        except OSError as error:
+            raise files.storage_error(error, path, "read") from error
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
     def find(self, reference: str) -> PinnedOwner:
         """Return a pinned owner by id, alias or name.
 

@@ -21,10 +21,10 @@ from strongroom.errors import ObjectNotFound, UsageError
 from strongroom.home import files
 from strongroom.home.content_keys import ContentKeys
 from strongroom.home.grants import Grants
+from strongroom.home.notices import Notices
 from strongroom.home.partners import Partners
 from strongroom.home.record import read_record, write_record
 from strongroom.home.seals import Seals
-from strongroom.home.withdrawals import Withdrawals
 from strongroom.keys.identity import verify_owner_id
 
 _OWNER: Final = "owner.json"
@@ -41,7 +41,17 @@ class OwnOwner(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class Vault:
     """The ``vault`` folder of a home."""
 
-    __slots__ = ("_folder", "_lock", "content_keys", "grants", "partners", "seals", "withdrawals")
+    __slots__ = (
+        "_folder",
+        "_lock",
+        "content_keys",
+        "derivations",
+        "grants",
+        "partners",
+        "revocations",
+        "seals",
+        "withdrawals",
+    )
 
     def __init__(self, folder: Path, lock: Path) -> None:
         self._folder = folder
@@ -50,7 +60,10 @@ class Vault:
         self.partners = Partners(folder / "partners", lock)
         self.seals = Seals(folder / "seals", lock)
         self.grants = Grants(folder / "grants", lock)
-        self.withdrawals = Withdrawals(folder / "withdrawals", lock)
+        self.withdrawals = Notices(folder / "withdrawals", lock)
+        self.revocations = Notices(folder / "revocations", lock)
+        self.derivations = Notices(folder / "derivations", lock)
+        """What was countersigned: the derivation that the partner signed, as evidence."""
 
     @property
     def owner_id(self) -> str | None:

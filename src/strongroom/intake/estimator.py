@@ -79,7 +79,7 @@ def estimator_in(data: bytes) -> Any:
         UsageError: ``not-fitted``, ``not-an-estimator``.
         UnsupportedError: ``untrusted-types``.
     """
-    model = skops_loader.load_estimator(data, _trust(data))
+    model = skops_loader.load_estimator(data, types_in(data))
     verify_fitted(model)
     return model
 
@@ -165,7 +165,13 @@ def _dump(model: Any) -> bytes:
     return data
 
 
-def _trust(data: bytes) -> list[str]:
+def types_in(data: bytes) -> list[str]:
+    """Return the types in a skops file that its loader must be told to trust; nothing is built.
+
+    Raises:
+        FormatError: not a skops file.
+        UnsupportedError: ``untrusted-types``: others than those that are harmless for whoever loads them.
+    """
     needed = skops_loader.types_to_trust(data)
     beyond = refused(needed)
     if beyond:
@@ -175,7 +181,7 @@ def _trust(data: bytes) -> list[str]:
 
 def _described(model: Any, data: bytes, rows: Rows | None) -> tuple[Options, Schema]:
     methods = methods_of(model)
-    fixed: Options = {"trust": trust} if (trust := _trust(data)) else {}
+    fixed: Options = {"trust": trust} if (trust := types_in(data)) else {}
     classes = classes_of(model)
     if rows is None:
         inputs, columns = _assumed_inputs(model)

@@ -28,6 +28,7 @@ _CACHES: Final = frozenset({"__pycache__"})
 _SEALED_ENDINGS: Final = (
     ".sealed",
     ".sealed.sig",
+    ".derived",
     ".license",
     ".invite",
     ".enrollment",

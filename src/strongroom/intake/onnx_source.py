@@ -34,7 +34,7 @@ def from_graph(
         UsageError: a sample that does not fit.
     """
     signature = read_graph(graph)
-    loader = Loader(name="onnx", entry=entry, options=_options(signature))
+    loader = Loader(name="onnx", entry=entry, options=options_of(signature))
     schema = _schema(signature, rows)
     files = [in_memory(entry, graph), *(on_disk(name, file, Part.WEIGHTS) for name, file in weights.items())]
     libraries = versions(LIBRARIES)
@@ -52,7 +52,8 @@ def from_graph(
     )
 
 
-def _options(graph: Graph) -> dict[str, OptionValue]:
+def options_of(graph: Graph) -> dict[str, OptionValue]:
+    """Return what the loader has to know of a graph beside its schema."""
     options = {"label_output": graph.label_output, "probability_output": graph.probability_output}
     return {name: output for name, output in options.items() if output is not None}
 

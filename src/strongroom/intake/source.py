@@ -33,7 +33,7 @@ from strongroom.package.names import verify_file_name
 
 _ONNX: Final = ".onnx"
 _SKOPS: Final = ".skops"
-_PACKAGE_START: Final = b"strongroom package "
+_OWN_STARTS: Final = (b"strongroom package ", b"strongroom derived ")
 _SHOWN_NAMES: Final = 8
 
 
@@ -79,10 +79,10 @@ def _verify_is_estimator(model: Any) -> None:
 
 def _from_estimator(model: Any, name: str, rows: Rows | None, convert: str | None) -> Source:
     if convert is not None:
-        with _needing("convert", "converting a model to ONNX"):
+        with needing("convert", "converting a model to ONNX"):
             from strongroom.intake import converted_source
         return converted_source.from_estimator(model, f"{name}{_ONNX}", rows, Extras())
-    with _needing("sklearn", "sealing a scikit-learn model"):
+    with needing("sklearn", "sealing a scikit-learn model"):
         from strongroom.intake import estimator_source
     return estimator_source.from_estimator(model, f"{name}{_SKOPS}", rows)
 
@@ -102,7 +102,7 @@ def _from_path(path: Path, name: str, rows: Rows | None, convert: str | None) ->
     if path.is_dir() and not path.is_symlink():
         return _from_folder(path, name, rows, convert)
     file = LocalFile.at(path)
-    if _head(file).startswith(_PACKAGE_START):
+    if _head(file).startswith(_OWN_STARTS):
         raise UsageError(f"{path.name!r} is a sealed package already", code="already-sealed")
     if not _is_model(path.name):
         _verify_harmless(path.name, file)
@@ -140,7 +140,7 @@ def _from_folder(folder: Path, name: str, rows: Rows | None, convert: str | None
 def _onnx(
     graph: bytes, entry: str, rows: Rows | None, weights: dict[str, LocalFile], extras: Extras
 ) -> Source:
-    with _needing("onnx", "sealing an ONNX model"):
+    with needing("onnx", "sealing an ONNX model"):
         from strongroom.intake import onnx_source
     return onnx_source.from_graph(graph, entry, rows, weights, extras)
 
@@ -149,10 +149,10 @@ def _skops(
     data: bytes, entry: str, name: str, rows: Rows | None, convert: str | None, extras: Extras
 ) -> Source:
     if convert is not None:
-        with _needing("convert", "converting a model to ONNX"):
+        with needing("convert", "converting a model to ONNX"):
             from strongroom.intake import converted_source
         return converted_source.from_skops(data, f"{name}{_ONNX}", rows, extras)
-    with _needing("sklearn", "sealing a scikit-learn model"):
+    with needing("sklearn", "sealing a scikit-learn model"):
         from strongroom.intake import estimator_source
     return estimator_source.from_skops(data, entry, rows, extras)
 
@@ -202,7 +202,12 @@ def _verify_harmless(name: str, file: LocalFile) -> None:
 
 
 @contextmanager
-def _needing(extra: str, what: str) -> Iterator[None]:
+def needing(extra: str, what: str) -> Iterator[None]:
+    """Say which extra to install if an import in the block fails.
+
+    Raises:
+        UnsupportedError: it fails (code ``extra-missing``).
+    """
     try:
         yield
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Identities: keys and their texts, the owner document, invites and enrollments, key providers.
+"""Identities: keys and their texts, the owner document, invites and enrollments.
 
 Which module does what:
 
@@ -9,7 +9,8 @@ Which module does what:
 * ``name``: how owners and partners may be called.
 * ``owner_document`` and ``owner``: what a partner pins, its rotations, which key may sign what.
 * ``introduction``: how an owner and a partner meet: invite, enrollment, fingerprint.
-* ``provider``: the seam behind which content keys rest at the owner.
+* ``member``: a partner says which person may do what for it at a broker.
+* ``intake``: the key to which content keys are wrapped on their way into a broker.
 
 The normative text is spec/keys.md. Nothing here reads a disk, a network or a clock.
 """

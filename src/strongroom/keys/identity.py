@@ -3,6 +3,7 @@
     owner_id(first_payload)          # 'own-aeyk...'   of version 1 of its owner document
     organization_id(public)          # 'org-7fj2...'   of its public key
     runtime_id(device)               # 'run-q3sd...'   of its device key
+    member_id(public)                # 'mem-kx4t...'   of a person's member key
 
 120 bits of a labelled SHA-256 in base32: 24 characters that fit in a file name and
 in a line. A second party with a given id costs 2**120 work (spec/keys.md, "Ids").
@@ -36,6 +37,11 @@ def organization_id(public: SigningPublic) -> str:
 def runtime_id(device: SigningPublic) -> str:
     """Return the id of the runtime with this device key."""
     return _document_id("run-", b"runtime", device.to_bytes())
+
+
+def member_id(public: SigningPublic) -> str:
+    """Return the id of the person with this member key."""
+    return _document_id("mem-", b"member", public.to_bytes())
 
 
 def verify_owner_id(text: str) -> None:

@@ -22,10 +22,18 @@ from strongroom.keys.enrollment import (
     verify_stored_enrollment,
 )
 from strongroom.keys.fingerprint import fingerprint, verify_fingerprint
-from strongroom.keys.identity import organization_id, owner_id, runtime_id
-from strongroom.keys.invite import Invite, InviteFile, VerifiedInvite, make_invite, verify_invite
+from strongroom.keys.identity import member_id, organization_id, owner_id, runtime_id
+from strongroom.keys.invite import (
+    BrokerAddress,
+    Invite,
+    InviteFile,
+    VerifiedInvite,
+    make_invite,
+    verify_invite,
+)
 
 __all__ = [
+    "BrokerAddress",
     "Enrollment",
     "EnrollmentFile",
     "Invite",
@@ -36,6 +44,7 @@ __all__ = [
     "fingerprint",
     "make_enrollment",
     "make_invite",
+    "member_id",
     "organization_id",
     "owner_id",
     "runtime_id",

@@ -6,10 +6,13 @@
 
 The file carries the owner chain beside the signed document. The chain is signed by
 itself, so the file says who the owner is only after a fingerprint was compared.
+Where the owner has a broker, the signed document says where, and by which certificate
+authority it is known there: the partner pins both with the owner.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +20,16 @@ from typing import ClassVar, Final, Literal, Self
 
 import msgspec
 
-from strongroom._encoding import from_hex, from_instant, from_wire, to_hex, to_instant, to_wire
+from strongroom._encoding import (
+    from_base64,
+    from_hex,
+    from_instant,
+    from_wire,
+    to_base64,
+    to_hex,
+    to_instant,
+    to_wire,
+)
 from strongroom._limits import LIMITS
 from strongroom.crypto import jws
 from strongroom.errors import FormatError, UsageError, VerificationError
@@ -31,6 +43,43 @@ from strongroom.keys.text import KeyKind
 
 SERIAL_BYTES: Final = 16
 SKEW: Final = timedelta(seconds=LIMITS.max_clock_skew_seconds)
+_HOST: Final = r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]"
+_URL: Final = re.compile(rf"https://(?:{_HOST})(?::([1-9][0-9]{{0,4}}))?(?:/[A-Za-z0-9][A-Za-z0-9._~-]*)*")
+_MAX_PORT: Final = 65_535
+_PEM_HEAD: Final = "-----BEGIN CERTIFICATE-----\n"
+_PEM_FOOT: Final = "\n-----END CERTIFICATE-----\n"
+_PEM_COLUMNS: Final = 64
+
+
+class BrokerAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the owner's broker answers, and the certificate authority that its certificate is from."""
+
+    url: str
+    """``https://``, host, perhaps a port and a path; nothing else, and no slash at the end."""
+    ca: str
+    """The certificate of the authority, as PEM text. Its DER is read where connections are made."""
+
+    def check(self) -> None:
+        """Check both parts.
+
+        Raises:
+            FormatError: another scheme, user information, a query, a fragment, an impossible
+                port, or a text that is not exactly one certificate (code ``broker-address``).
+        """
+        match = _URL.fullmatch(self.url) if len(self.url) <= LIMITS.max_url_chars else None
+        # User information would show one host to people and go to another; plain HTTP
+        # would give the access token to whoever listens.
+        if match is None or int(match[1] or 1) > _MAX_PORT:
+            raise FormatError(
+                "the address of a broker is not of the form https://HOST:PORT",
+                code="broker-address",
+                hint="It begins with https://, is in lower case, and has no user, query or fragment.",
+            )
+        if len(self.ca) > LIMITS.max_certificate_bytes or not _is_certificate_text(self.ca):
+            raise FormatError(
+                "the certificate authority of a broker is not one certificate as PEM text",
+                code="broker-address",
+            )
 
 
 class Invite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -49,6 +98,8 @@ class Invite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """16 random bytes in hexadecimal."""
     issued_at: str
     expires_at: str
+    broker: BrokerAddress | None
+    """Where the owner's broker is; None: it has none, or none for this partner."""
 
     @classmethod
     def from_bytes(cls, payload: bytes) -> Self:
@@ -73,6 +124,8 @@ class Invite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             raise FormatError("an invite names an impossible version of its owner")
         if from_instant(self.issued_at) >= from_instant(self.expires_at):
             raise FormatError("an invite expires before it is issued")
+        if self.broker is not None:
+            self.broker.check()
 
 
 class InviteFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -108,7 +161,14 @@ class VerifiedInvite:
 
 
 def make_invite(
-    owner: Owner, key: SigningKey, *, partner: str, serial: bytes, now: datetime, expires_at: datetime
+    owner: Owner,
+    key: SigningKey,
+    *,
+    partner: str,
+    serial: bytes,
+    now: datetime,
+    expires_at: datetime,
+    broker: BrokerAddress | None = None,
 ) -> bytes:
     """Make an ``.invite`` file.
 
@@ -119,10 +179,12 @@ def make_invite(
         serial: 16 fresh random bytes.
         now: The time of issue.
         expires_at: From when on the invite is refused.
+        broker: Where the owner's broker is.
 
     Raises:
         UsageError: a name that is not allowed, a key that may not sign now, a serial of
             another size, or an expiry that has passed.
+        FormatError: an address of a broker that no reader takes (code ``broker-address``).
     """
     verify_chosen_name(partner)
     if key.kind is not KeyKind.OWNER_LICENSE or key.public not in owner.keys_for(Role.LICENSE, now):
@@ -141,6 +203,7 @@ def make_invite(
         serial=to_hex(serial),
         issued_at=to_instant(now),
         expires_at=to_instant(expires_at),
+        broker=broker,
     )
     return InviteFile(
         format="invite-file/v1", owner=tuple(owner.chain.to_json()), invite=sign(document, key)
@@ -226,3 +289,16 @@ def verify_invite_in_time(document: Invite, owner: Owner, now: datetime) -> None
             code="invite-not-yet",
             hint="Check the clock of this machine.",
         )
+
+
+def _is_certificate_text(text: str) -> bool:
+    """Say whether a text is one certificate in the one spelling that programs write."""
+    if not (text.startswith(_PEM_HEAD) and text.endswith(_PEM_FOOT)):
+        return False
+    body = text[len(_PEM_HEAD) : -len(_PEM_FOOT)]
+    try:
+        encoded = to_base64(from_base64(body.replace("\n", "")))
+    except FormatError:
+        return False
+    lines = [encoded[start : start + _PEM_COLUMNS] for start in range(0, len(encoded), _PEM_COLUMNS)]
+    return bool(lines) and body == "\n".join(lines)

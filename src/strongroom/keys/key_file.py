@@ -85,7 +85,6 @@ class KeyFile:
                 of the public line (code ``key-mismatch``).
             NoMatchingKey: a wrong pass-phrase (``passphrase-wrong``), or none
                 (``passphrase-required``).
-            UnsupportedError: keys of this kind are reserved.
         """
         text = self._decrypt(passphrase) if self.encrypted else self.secret_line
         key = key_pair.from_secret_text(text, self.kind)
@@ -134,7 +133,6 @@ def from_bytes(data: bytes, kind: KeyKind, *, passphrase: Callable[[], str] | No
         FormatError: not a key file, of another kind (code ``wrong-kind``), or a public
             line that is not of its secret (code ``key-mismatch``).
         NoMatchingKey: a wrong pass-phrase, or none.
-        UnsupportedError: keys of this kind are reserved.
     """
     file = KeyFile.from_bytes(data)
     if file.kind is not kind:

@@ -1,21 +1,25 @@
-"""Keys with their kind: what a signing or sealing key is for goes wherever the key goes.
+"""Keys with their kind: what a key is for goes wherever the key goes.
 
     device = SigningKey.generate(KeyKind.DEVICE)
     sealing = SealingKey.generate()
     device.public_text                      # 'strongroom-device-public.AqL0s...'
     signing_public_from_text(device.public_text, KeyKind.DEVICE).verify(signature, message)
 
-A function that needs an organization's key checks the kind and refuses a device's.
+A function that needs an organization's key checks the kind and refuses a device's. The two
+kinds that are neither P-256 nor X-Wing are in ``log_key`` and ``witness_key``.
 The ``repr`` of a key shows its public name only.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
+from strongroom.crypto.ed25519 import Ed25519Public
 from strongroom.crypto.hpke import SealingPublic, SealingSecret
 from strongroom.crypto.signature import SigningPublic, SigningSecret
-from strongroom.errors import UnsupportedError, UsageError
+from strongroom.errors import UsageError
+from strongroom.keys.log_key import LogKey, log_public_from_text
 from strongroom.keys.text import (
     KeyKind,
     public_from_text,
@@ -23,6 +27,7 @@ from strongroom.keys.text import (
     secret_from_text,
     secret_to_text,
 )
+from strongroom.keys.witness_key import WitnessKey
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -40,8 +45,7 @@ class SigningKey:
         """Make a fresh key.
 
         Raises:
-            UsageError: keys of this kind do not sign.
-            UnsupportedError: keys of this kind are reserved.
+            UsageError: keys of this kind are not P-256 keys.
         """
         _verify_signing_kind(kind)
         return cls(kind, SigningSecret.generate())
@@ -52,8 +56,7 @@ class SigningKey:
 
         Raises:
             FormatError: another kind, a typing error, or no such key.
-            UsageError: keys of this kind do not sign.
-            UnsupportedError: keys of this kind are reserved.
+            UsageError: keys of this kind are not P-256 keys.
         """
         _verify_signing_kind(kind)
         return cls(kind, SigningSecret.from_bytes(secret_from_text(text, kind)))
@@ -124,28 +127,44 @@ class SealingKey:
         return "SealingKey(...)"
 
 
-KeyPair = SigningKey | SealingKey
+RolePublic = SigningPublic | Ed25519Public
+"""What an owner document lists: the role ``log`` has Ed25519 keys."""
+
+KeyPair = SigningKey | SealingKey | LogKey | WitnessKey
 
 
 def generate(kind: KeyKind) -> KeyPair:
-    """Make a fresh key of any kind.
-
-    Raises:
-        UnsupportedError: keys of this kind are reserved.
-    """
-    return SealingKey.generate() if kind is KeyKind.SEALING else SigningKey.generate(kind)
+    """Make a fresh key of any kind."""
+    match kind:
+        case KeyKind.SEALING:
+            return SealingKey.generate()
+        case KeyKind.OWNER_LOG:
+            return LogKey.generate()
+        case KeyKind.WITNESS:
+            return WitnessKey.generate()
+        case _:
+            return SigningKey.generate(kind)
 
 
 def from_secret_text(text: str, kind: KeyKind) -> KeyPair:
-    """Read a secret key text of the expected kind, signing or sealing.
+    """Read a secret key text of the expected kind, whichever it is.
 
     Raises:
         FormatError: another kind, a typing error, or no such key.
-        UnsupportedError: keys of this kind are reserved.
     """
-    return SealingKey.from_text(text) if kind is KeyKind.SEALING else SigningKey.from_text(text, kind)
+    match kind:
+        case KeyKind.SEALING:
+            return SealingKey.from_text(text)
+        case KeyKind.OWNER_LOG:
+            return LogKey.from_text(text)
+        case KeyKind.WITNESS:
+            return WitnessKey.from_text(text)
+        case _:
+            return SigningKey.from_text(text, kind)
 
 
+# A broker reads the keys of its owner and of the same machines again and again.
+@lru_cache(maxsize=4096)
 def signing_public_from_text(text: str, kind: KeyKind) -> SigningPublic:
     """Read a public signing key of the expected kind.
 
@@ -162,6 +181,15 @@ def signing_public_to_text(public: SigningPublic, kind: KeyKind) -> str:
         FormatError: keys of this kind do not sign.
     """
     return public_to_text(kind, public.to_bytes())
+
+
+def role_public_from_text(text: str, kind: KeyKind) -> RolePublic:
+    """Read a public key of an owner's root or role.
+
+    Raises:
+        FormatError: another kind, a typing error, or no such key.
+    """
+    return log_public_from_text(text) if kind is KeyKind.OWNER_LOG else signing_public_from_text(text, kind)
 
 
 def sealing_public_from_text(text: str) -> SealingPublic:
@@ -182,4 +210,6 @@ def _verify_signing_kind(kind: KeyKind) -> None:
     if kind is KeyKind.SEALING:
         raise UsageError("a sealing key does not sign", code="wrong-kind")
     if kind is KeyKind.OWNER_LOG:
-        raise UnsupportedError("keys for the log role are reserved; none can be made yet", code="log-keys")
+        raise UsageError("a log key signs checkpoints, by Ed25519", code="wrong-kind")
+    if kind is KeyKind.WITNESS:
+        raise UsageError("a witness key signs checkpoints, by ML-DSA-44", code="wrong-kind")

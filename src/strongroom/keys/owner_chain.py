@@ -1,7 +1,7 @@
 """The chain of owner documents: what a partner pins, and which key may sign what.
 
     owner = verify_owner_chain(OwnerChain.from_bytes(data))
-    owner.id, owner.keys_for(Role.LICENSE, issued_at)
+    owner.id, owner.keys_for(Role.LICENSE, issued_at), owner.log_keys()
     owner = verify_newer(owner, OwnerChain.from_bytes(offered))      # fork and rollback are refused
 
 An ``OwnerChain`` is only well formed. An ``Owner`` is verified: each version is signed
@@ -28,10 +28,12 @@ from strongroom._encoding import (
 from strongroom._limits import LIMITS
 from strongroom.crypto import digest, jws
 from strongroom.crypto.dsse import Envelope
+from strongroom.crypto.ed25519 import Ed25519Public
 from strongroom.crypto.signature import SigningPublic
-from strongroom.errors import FormatError, VerificationError
+from strongroom.errors import FormatError, UsageError, VerificationError
 from strongroom.keys.identity import owner_id
-from strongroom.keys.key_pair import signing_public_from_text
+from strongroom.keys.key_pair import RolePublic, role_public_from_text, signing_public_from_text
+from strongroom.keys.log_key import log_public_from_text
 from strongroom.keys.owner_document import PAYLOAD_TYPE, ROLE_KINDS, OwnerDocument, Role, issued_before
 from strongroom.keys.text import KeyKind
 
@@ -129,22 +131,60 @@ class Owner:
         return tuple(to_hex(digest.sha256(payload)) for payload in self.chain.payloads)
 
     def keys_for(self, role: Role, issued_at: datetime) -> list[SigningPublic]:
-        """Return the keys that may have signed a document of this role and instant.
+        """Return the keys that may have signed a document of this role and instant; lasting ones first.
 
         Left out are keys that retired at or before ``issued_at``, and keys that were
         cut off: only a log can show that a signature is older than the theft.
+
+        Raises:
+            UsageError: the role is ``log``, whose keys sign no documents (code ``wrong-kind``).
         """
+        active = self.key_ids_for(role, issued_at)
+        keys = [key for key in self.all_keys_ever(role) if key.key_id in active]
+        return sorted(keys, key=lambda key: key.key_id not in self.lasting_key_ids(role))
+
+    def log_keys(self, at: datetime | None = None) -> list[Ed25519Public]:
+        """Return the keys that may have signed a checkpoint of this owner's logs.
+
+        A checkpoint bears no date. Whoever is given one fresh says when, and gets the keys
+        that had not retired by then; one that was kept may be by a key that retired since.
+        Keys that were cut off are left out.
+        """
+        active = self.key_ids_for(Role.LOG, at)
+        keys = (log_public_from_text(entry.key) for entry in self.document.roles.log)
+        lasting = self.lasting_key_ids(Role.LOG)
+        return sorted(
+            (key for key in keys if key.key_id in active), key=lambda key: key.key_id not in lasting
+        )
+
+    def lasting_key_ids(self, role: Role) -> frozenset[str]:
+        """Return the ids of keys of a role that are not to retire: whoever signs takes one of these first."""
         cut_off = {entry.key_id for entry in self.document.cut_off}
-        entries = zip(self.document.roles.of(role), self.all_keys_ever(role), strict=True)
-        return [
-            key for entry, key in entries if issued_before(entry, issued_at) and key.key_id not in cut_off
-        ]
+        return frozenset(
+            role_public_from_text(entry.key, ROLE_KINDS[role]).key_id
+            for entry in self.document.roles.of(role)
+            if entry.retired_at is None
+        ).difference(cut_off)
+
+    def key_ids_for(self, role: Role, at: datetime | None = None) -> frozenset[str]:
+        """Return the ids of keys of a role that are not cut off and, with an instant, not retired by then."""
+        cut_off = {entry.key_id for entry in self.document.cut_off}
+        return frozenset(
+            role_public_from_text(entry.key, ROLE_KINDS[role]).key_id
+            for entry in self.document.roles.of(role)
+            if at is None or issued_before(entry, at)
+        ).difference(cut_off)
 
     def all_keys_ever(self, role: Role) -> list[SigningPublic]:
         """Return every key that a role ever had, retired and cut off or not.
 
         What they verify may be forged: for what the owner itself took in before, only.
+
+        Raises:
+            UsageError: the role is ``log``, whose keys sign no documents (code ``wrong-kind``).
         """
+        if role is Role.LOG:
+            raise UsageError("log keys sign checkpoints and no documents", code="wrong-kind")
         return [
             signing_public_from_text(entry.key, ROLE_KINDS[role]) for entry in self.document.roles.of(role)
         ]
@@ -239,7 +279,7 @@ def verify_succession(chain: OwnerChain) -> None:
         VerificationError: as ``verify_owner_chain``, but for ``owner-signature``.
     """
     identity = owner_id(chain.payloads[0])
-    places: dict[SigningPublic, KeyKind] = {}
+    places: dict[RolePublic, KeyKind] = {}
     for number, document in enumerate(chain.documents, start=1):
         if document.version != number:
             raise VerificationError(

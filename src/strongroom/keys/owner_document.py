@@ -6,7 +6,7 @@
      "name": "hospital",
      "owner": null,
      "roles": {"broker": [], "license": [{"key": "strongroom-owner-license-public...", "retired_at": null}],
-               "log": [], "package": [{"key": "strongroom-owner-package-public...", "retired_at": null}]},
+               "log": [{"key": "strongroom-owner-log-public...", "retired_at": null}], "package": []},
      "roots": {"keys": ["strongroom-owner-root-public..."], "threshold": 1},
      "version": 1}
 
@@ -25,10 +25,9 @@ import msgspec
 
 from strongroom._encoding import from_instant, from_wire, to_wire
 from strongroom._limits import LIMITS
-from strongroom.crypto.signature import SigningPublic
 from strongroom.errors import FormatError
 from strongroom.keys.identity import verify_owner_id
-from strongroom.keys.key_pair import signing_public_from_text
+from strongroom.keys.key_pair import RolePublic, role_public_from_text
 from strongroom.keys.name import verify_name
 from strongroom.keys.text import KeyKind
 
@@ -47,7 +46,7 @@ class Role(StrEnum):
     BROKER = "broker"
     """Leases and time."""
     LOG = "log"
-    """Log checkpoints. Reserved: the list is empty in this version."""
+    """Checkpoints of the log. An owner without a broker may have none."""
 
 
 ROLE_KINDS: Final[Mapping[Role, KeyKind]] = {
@@ -149,17 +148,15 @@ class OwnerDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             )
         self._check_cut_off({key.key_id for key, place in places.items() if place != KeyKind.OWNER_ROOT})
 
-    def key_places(self) -> dict[SigningPublic, KeyKind]:
+    def key_places(self) -> dict[RolePublic, KeyKind]:
         """Return each key of the document with its one place.
 
         Raises:
             FormatError: a key in two places, twice in one, out of order, or of another kind.
         """
-        places: dict[SigningPublic, KeyKind] = {}
+        places: dict[RolePublic, KeyKind] = {}
         _place(places, self.roots.keys, KeyKind.OWNER_ROOT, LIMITS.max_roots)
-        if self.roles.log:
-            raise FormatError("the log role is reserved; its list is empty in this version", code="log-keys")
-        for role in (Role.PACKAGE, Role.LICENSE, Role.BROKER):
+        for role in Role:
             entries = self.roles.of(role)
             _place(places, [entry.key for entry in entries], ROLE_KINDS[role], LIMITS.max_role_keys)
             for entry in entries:
@@ -185,14 +182,14 @@ def issued_before(entry: RoleKey, issued_at: datetime) -> bool:
     return entry.retired_at is None or issued_at < from_instant(entry.retired_at)
 
 
-def _place(places: dict[SigningPublic, KeyKind], texts: Iterable[str], kind: KeyKind, most: int) -> None:
+def _place(places: dict[RolePublic, KeyKind], texts: Iterable[str], kind: KeyKind, most: int) -> None:
     found = list(texts)
     if len(found) > most:
         raise FormatError(f"an owner document has more than {most} {kind.value} keys")
     if found != sorted(found):
         raise FormatError(f"the {kind.value} keys of an owner document are not sorted")
     for text in found:
-        public = signing_public_from_text(text, kind)
+        public = role_public_from_text(text, kind)
         # Keys are compared as bytes: the same key as text of two kinds is one key. A
         # key counted twice would reach a threshold alone; a key with two roles would
         # make one theft two.

@@ -20,7 +20,7 @@ import msgspec
 from strongroom._encoding import to_instant
 from strongroom.crypto import dsse
 from strongroom.errors import UsageError
-from strongroom.keys.key_pair import SigningKey, signing_public_from_text
+from strongroom.keys.key_pair import SigningKey, role_public_from_text
 from strongroom.keys.name import verify_chosen_name
 from strongroom.keys.owner_chain import Owner, OwnerChain, verify_owner_chain, verify_succession
 from strongroom.keys.owner_document import (
@@ -177,7 +177,7 @@ def _with_retired(roles: Roles, retire: Mapping[str, datetime]) -> Roles:
     for role in Role:
         entries = []
         for entry in roles.of(role):
-            key_id = signing_public_from_text(entry.key, ROLE_KINDS[role]).key_id
+            key_id = role_public_from_text(entry.key, ROLE_KINDS[role]).key_id
             if key_id in retire:
                 found.add(key_id)
                 entry = RoleKey(key=entry.key, retired_at=to_instant(retire[key_id]))

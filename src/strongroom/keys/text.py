@@ -15,11 +15,10 @@ from enum import StrEnum
 from typing import Final, Literal
 
 from strongroom._encoding import from_base64url, to_base64url
-from strongroom.crypto import digest, hpke, labels, signature
+from strongroom.crypto import digest, ed25519, hpke, labels, mldsa, signature
 from strongroom.errors import FormatError
 
 _CHECKSUM_BYTES: Final = 4
-_LOG_BYTES: Final = 32
 
 Half = Literal["public", "secret"]
 
@@ -36,7 +35,7 @@ class KeyKind(StrEnum):
     OWNER_BROKER = "owner-broker"
     """Signs leases."""
     OWNER_LOG = "owner-log"
-    """Signs log checkpoints. Reserved: Ed25519, 32 bytes; no key of this kind is made yet."""
+    """Signs log checkpoints (Ed25519)."""
     ORGANIZATION = "organization"
     """A partner's: signs enrollments, acceptances and sub-licenses."""
     MEMBER = "member"
@@ -45,6 +44,8 @@ class KeyKind(StrEnum):
     """One runtime's: signs its sealing key, its state and its receipts."""
     SEALING = "sealing"
     """One runtime's: receives wrapped keys (X-Wing)."""
+    WITNESS = "witness"
+    """A party's: cosigns checkpoints of the logs of others (ML-DSA-44)."""
 
 
 def _prefix(kind: KeyKind, half: Half) -> str:
@@ -61,7 +62,9 @@ def raw_size(kind: KeyKind, half: Half) -> int:
         case KeyKind.SEALING:
             return hpke.PUBLIC_BYTES if half == "public" else hpke.SECRET_BYTES
         case KeyKind.OWNER_LOG:
-            return _LOG_BYTES
+            return ed25519.PUBLIC_BYTES if half == "public" else ed25519.SECRET_BYTES
+        case KeyKind.WITNESS:
+            return mldsa.PUBLIC_BYTES if half == "public" else mldsa.SECRET_BYTES
         case _:
             return signature.PUBLIC_BYTES if half == "public" else signature.SECRET_BYTES
 

@@ -20,6 +20,7 @@ Which module does what:
 * ``offline``: what an offline file may carve out of a license; how long a revocation takes.
 * ``key_binding``: content keys wrapped for one license, runtime and package.
 * ``license_file``: the ``.license`` file.
+* ``derivation``: what an owner checks before it countersigns a derived model.
 * ``instants``: how people write an expiry.
 * ``describe``: a license in plain sentences.
 

@@ -56,6 +56,8 @@ class Code(StrEnum):
     OFFLINE_FILES = "offline-files"
     PASSPHRASE_LEVEL = "passphrase-level"  # noqa: S105 - a name, not a secret
     PASSPHRASE_COUNTED = "passphrase-counted"  # noqa: S105 - a name, not a secret
+    SUSPENDED = "suspended"
+    NOT_APPROVED = "not-approved"
 
 
 MEANINGS: Final[Mapping[Code, str]] = {
@@ -98,4 +100,6 @@ MEANINGS: Final[Mapping[Code, str]] = {
     Code.OFFLINE_FILES: "as many offline files are out as the license allows",
     Code.PASSPHRASE_LEVEL: "a pass-phrase file is for level local only",
     Code.PASSPHRASE_COUNTED: "a pass-phrase file cannot go with a counted term",
+    Code.SUSPENDED: "the owner suspended the license, its holder or the runtime",
+    Code.NOT_APPROVED: "the owner has not approved the license, its holder or the runtime yet",
 }

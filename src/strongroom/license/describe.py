@@ -17,6 +17,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Final, assert_never
 
 from strongroom._encoding import canonical_json, to_instant
+from strongroom.crypto.digest import sha256
 from strongroom.license.chain import ChainDocument, LicenseChain
 from strongroom.license.package_choice import PackageChoice
 from strongroom.license.period import Period
@@ -26,6 +27,7 @@ from strongroom.license.terms import (
     Agreement,
     BreakGlass,
     Counted,
+    Derivations,
     Expires,
     Grace,
     Levels,
@@ -138,6 +140,9 @@ def describe_term(term: Term, zone: tzinfo = UTC) -> Line:
             return "Agreement", f"The text with SHA-256 {term.digest} is part of the license."
         case Output():
             return "Answers", _output(term)
+        case Derivations():
+            digest = sha256(term.public.to_bytes()).hex()
+            return "Derived models", f"They return to the owner, under its key with SHA-256 {digest[:16]}."
         case _:
             return _limit(term)
 

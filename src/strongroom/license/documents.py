@@ -10,20 +10,24 @@ from __future__ import annotations
 
 from typing import Final
 
+from strongroom.license.derivation_document import Derivation
 from strongroom.license.document import Document, OwnerSigned, Party
 from strongroom.license.grant_documents import Acceptance, License, Sublicense
 from strongroom.license.notice_documents import Revocation, Withdrawal
 from strongroom.license.release_documents import KeyRelease, Lease, OfflineFile, PassphraseFile
 from strongroom.license.report_documents import BreakGlassReport, Count, Receipt, Usage
+from strongroom.license.runtime_documents import LeaseRequest
 
 __all__ = [
     "KINDS",
     "Acceptance",
     "BreakGlassReport",
     "Count",
+    "Derivation",
     "Document",
     "KeyRelease",
     "Lease",
+    "LeaseRequest",
     "License",
     "OfflineFile",
     "OwnerSigned",
@@ -47,5 +51,7 @@ KINDS: Final[tuple[type[Document], ...]] = (
     Revocation,
     Usage,
     Receipt,
+    LeaseRequest,
+    Derivation,
 )
 """Every kind. Append only."""

@@ -60,7 +60,7 @@ def evaluate(chain: LicenseChain, request: Request, facts: Facts, now: datetime)
     denied = (
         check_version(request, facts.version_mark, facts.withdrawals)
         or next(_refusals(chain, request, facts, now, standing), None)
-        or _check_has_budget(chain, facts)
+        or _check_has_budget(chain, request, facts)
     )
     return denied or _allow(chain, request, facts, now, standing)
 
@@ -153,19 +153,20 @@ def _refusals(
             yield denied
 
 
-def _check_has_budget(chain: LicenseChain, facts: Facts) -> Denied | None:
+def _check_has_budget(chain: LicenseChain, request: Request, facts: Facts) -> Denied | None:
     # Without it, each of several runtimes would use up the whole of what the license
-    # gives to all of them together.
+    # gives to all of them together. A budget leaves out what is used up: a lease can then
+    # still serve the rest.
     authority = facts.authority
     if not isinstance(authority, Authority):
         return None
     given = {entry.counter for entry in authority.budget}
     for document, term in chain.terms():
-        if isinstance(term, Counted) and term.counter not in given:
+        if isinstance(term, Counted) and term.counter not in given and request.amount(term.counter):
             return Denied(
                 code=Code.NO_BUDGET,
-                reason=f"the {authority.kind} has no budget for the {term.counter} that the license counts",
-                hint=f"Ask {chain.owner_name} for a new one.",
+                reason=f"the {authority.kind} has no {term.counter} left, which the license counts",
+                hint=f"Wait for the next period, or ask {chain.owner_name} for more.",
                 term=term.tag,
                 document=document.id,
             )

@@ -19,9 +19,10 @@ from strongroom.keys.text import KeyKind
 from strongroom.license.document import Document, OwnerSigned, Party
 from strongroom.license.fields import SERIAL_BYTES, verify_digest, verify_id
 from strongroom.license.term import Term
-from strongroom.license.terms import Agreement, Levels, Packages, Rights
+from strongroom.license.terms import Agreement, Derivations, Levels, Packages, Rights
 
 _REQUIRED: Final = {"packages": Packages, "rights": Rights, "levels": Levels}
+_SINGLE: Final = (Agreement, Derivations)
 
 
 class License(OwnerSigned, frozen=True, kw_only=True):
@@ -75,6 +76,8 @@ class Sublicense(Document, frozen=True, kw_only=True):
         verify_id(self.parent, License.PREFIX, self.PREFIX)
         from_hex(self.serial, size=SERIAL_BYTES)
         _verify_terms(self.terms)
+        if any(isinstance(term, Derivations) for term in self.terms):
+            raise FormatError("a sub-license says where derived models go", code="derivations-in-sublicense")
 
 
 class Acceptance(Document, frozen=True, kw_only=True):
@@ -109,5 +112,8 @@ def _verify_terms(terms: tuple[Term, ...]) -> None:
         raise FormatError(f"a document has more than {LIMITS.max_terms} terms")
     if len(set(terms)) != len(terms):
         raise FormatError("a document has the same term twice", code="duplicate-term")
-    if sum(isinstance(term, Agreement) for term in terms) > 1:
-        raise FormatError("a document names more than one agreement", code="duplicate-term")
+    for kind in _SINGLE:
+        if sum(isinstance(term, kind) for term in terms) > 1:
+            raise FormatError(
+                "a document has two terms of a kind that there is only one of", code="duplicate-term"
+            )

@@ -19,6 +19,7 @@ from strongroom.crypto import hpke, labels, passphrase
 from strongroom.crypto.hpke import SealingPublic, SealingSecret
 from strongroom.errors import IntegrityError, VerificationError
 from strongroom.keys.strength import verify_passphrase
+from strongroom.license.derivation_document import Derivation
 from strongroom.license.release_documents import KeyRelease, Lease, OfflineFile, PassphraseFile
 
 CONTENT_KEY_BYTES: Final = 32
@@ -26,6 +27,7 @@ _OFFLINE: Final = b"offline"
 _PASSPHRASE: Final = b"passphrase"
 _LEASE: Final = b"lease"
 _RESTART: Final = b"restart"
+_DERIVATION: Final = b"derivation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,7 @@ class KeyBinding:
     license: str
     """Id of the narrowest document of the chain."""
     runtime: str | None
-    """Runtime id; None for a pass-phrase file."""
+    """Runtime id; None for a pass-phrase file and for a derivation."""
     package: str
     """Package digest, hexadecimal."""
     package_id: str
@@ -61,6 +63,11 @@ def wrap_for_restart(
 ) -> str:
     """Wrap a content key to a sealing key, for a restart in an outage; returns base64."""
     return _wrap(content_key, recipient, _info(_RESTART, binding, serial, nonce))
+
+
+def wrap_for_owner(content_key: bytes, recipient: SealingPublic, binding: KeyBinding, *, serial: str) -> str:
+    """Wrap the content key of a derived model to the key of the term ``derivations``; returns base64."""
+    return _wrap(content_key, recipient, _info(_DERIVATION, binding, serial))
 
 
 def wrap_with_passphrase(
@@ -120,6 +127,17 @@ def unwrap_restart(document: Lease, secret: SealingSecret, expected: KeyBinding)
     return _unwrap(document.restart_key, secret, info)
 
 
+def unwrap_derivation(document: Derivation, secret: SealingSecret, expected: KeyBinding) -> bytes:
+    """Unwrap the content key of a verified derivation, at the owner.
+
+    Raises:
+        VerificationError: it is for another license or package (``wrong-license``).
+        IntegrityError: it was wrapped to another key, or for something else.
+    """
+    _verify_binding(document, None, expected)
+    return _unwrap(document.wrapped_key, secret, _info(_DERIVATION, expected, document.serial))
+
+
 def unwrap_with_passphrase(document: PassphraseFile, phrase: str, expected: KeyBinding) -> bytes:
     """Unwrap the content key of a verified pass-phrase file.
 
@@ -158,7 +176,7 @@ def _info(kind: bytes, binding: KeyBinding, serial: str, nonce: str = "") -> byt
     )
 
 
-def _verify_binding(document: KeyRelease, runtime: str | None, expected: KeyBinding) -> None:
+def _verify_binding(document: KeyRelease | Derivation, runtime: str | None, expected: KeyBinding) -> None:
     # HPKE would refuse as well; this says why.
     claimed = KeyBinding(
         license=document.license, runtime=runtime, package=document.package, package_id=document.package_id

@@ -95,10 +95,8 @@ def plan_offline(
         outstanding: The offline files that are out.
     """
     files = outstanding or {}
-    denied = _check_files(chain, now, files)
-    if denied is not None:
-        return denied
-    end = _end(chain, now, until)
+    out = {document: sum(file.not_after > now for file in found) for document, found in files.items()}
+    end = end_of_offline(chain, now, until=until, out=out)
     if isinstance(end, Denied):
         return end
     limits: dict[tuple[CounterName, Period], int] = {}
@@ -112,6 +110,20 @@ def plan_offline(
             limits[place] = min(limits.get(place, left), left)
     budget = [Budget(counter=counter, limit=limit, per=per) for (counter, per), limit in limits.items()]
     return OfflinePlan(end, tuple(sorted(budget, key=lambda entry: (entry.counter, entry.per))))
+
+
+def end_of_offline(
+    chain: LicenseChain, now: datetime, *, until: datetime | None = None, out: Mapping[str, int]
+) -> datetime | Denied:
+    """Say when one more offline file ends, if one more may be out.
+
+    Args:
+        chain: The license for which it is made.
+        now: The time of issue.
+        until: When it should end; None: as late as the license allows.
+        out: Document id to the number of offline files that hang from it and have not ended.
+    """
+    return _check_files(chain, out) or _end(chain, now, until)
 
 
 def plan_passphrase(
@@ -136,14 +148,14 @@ def plan_passphrase(
     return end if isinstance(end, Denied) else OfflinePlan(end)
 
 
-def _check_files(chain: LicenseChain, now: datetime, outstanding: Outstanding) -> Denied | None:
+def _check_files(chain: LicenseChain, out: Mapping[str, int]) -> Denied | None:
     for document, term in chain.terms():
         if isinstance(term, Offline):
-            out = sum(file.not_after > now for file in outstanding.get(document.id, ()))
-            if out >= term.files:
+            files = out.get(document.id, 0)
+            if files >= term.files:
                 return Denied(
                     code=Code.OFFLINE_FILES,
-                    reason=f"{out} offline files are out, and the license allows {term.files}",
+                    reason=f"{files} offline files are out, and the license allows {term.files}",
                     hint="Wait until one ends, or change the term 'offline'.",
                     term=term.tag,
                     document=document.id,

@@ -48,7 +48,7 @@ class KeyRelease(OwnerSigned, frozen=True, kw_only=True):
         verify_digest(self.package)
         from_hex(self.package_id, size=PACKAGE_ID_BYTES)
         from_hex(self.serial, size=SERIAL_BYTES)
-        _verify_wrapped(self.wrapped_key)
+        verify_wrapped_key(self.wrapped_key)
         if self.issued_at >= self.not_after:
             raise FormatError("a document that releases a key ends before it begins")
 
@@ -72,7 +72,8 @@ class OfflineFile(KeyRelease, frozen=True, kw_only=True):
 
     NAME: ClassVar[str] = "offline"
     PREFIX: ClassVar[str] = "off-"
-    SIGNERS: ClassVar[tuple[KeyKind, ...]] = (KeyKind.OWNER_LICENSE,)
+    SIGNERS: ClassVar[tuple[KeyKind, ...]] = (KeyKind.OWNER_LICENSE, KeyKind.OWNER_BROKER)
+    """The license key where one is granted, the broker key where a partner checks one out."""
 
     format: Literal["offline/v1"] = "offline/v1"
     runtime: str
@@ -145,7 +146,7 @@ class Lease(KeyRelease, frozen=True, kw_only=True):
         if self.previous is not None:
             verify_id(self.previous, self.PREFIX)
         if self.restart_key is not None:
-            _verify_wrapped(self.restart_key)
+            verify_wrapped_key(self.restart_key)
 
 
 def _verify_budget(budget: tuple[Budget, ...]) -> None:
@@ -156,6 +157,11 @@ def _verify_budget(budget: tuple[Budget, ...]) -> None:
         raise FormatError("grace is no part of a budget")
 
 
-def _verify_wrapped(text: str) -> None:
+def verify_wrapped_key(text: str) -> None:
+    """Check the size of a wrapped key in base64.
+
+    Raises:
+        FormatError: not base64, or of an impossible size.
+    """
     if not 1 <= len(from_base64(text)) <= MAX_WRAPPED_BYTES:
         raise FormatError("a wrapped key has an impossible size")

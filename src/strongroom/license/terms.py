@@ -20,6 +20,7 @@ from strongroom._encoding import JSON
 from strongroom.errors import FormatError
 from strongroom.license.allowance_terms import BreakGlass, Grace, Offline
 from strongroom.license.counted_terms import Counted, Explanations, Predictions, Rate, Runtimes, Tokens
+from strongroom.license.derivation_term import Derivations
 from strongroom.license.output_term import Output, OutputKind
 from strongroom.license.package_choice import PackageChoice
 from strongroom.license.scope_terms import Agreement, Expires, Levels, NotBefore, Packages, Purpose, Rights
@@ -31,6 +32,7 @@ __all__ = [
     "Agreement",
     "BreakGlass",
     "Counted",
+    "Derivations",
     "Expires",
     "Explanations",
     "Grace",
@@ -72,6 +74,7 @@ _CLASSES: Final = (
     BreakGlass,
     Offline,
     Agreement,
+    Derivations,
 )
 
 REGISTRY: Final[Mapping[str, type[Tagged]]] = {str(kind.__struct_config__.tag): kind for kind in _CLASSES}

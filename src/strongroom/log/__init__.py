@@ -8,6 +8,7 @@ Which module does what:
 * ``verifier_key``, ``note``, ``checkpoint``, ``cosignature``, ``verifiers``: signed states of a log.
 * ``origin``: the name of a log.
 * ``proof`` and ``offer``: what a log hands out: one entry is in it; it continues what you saw.
+* ``cosigned``: what a witness hands in.
 * ``witness``: the partner's side, which keeps one checkpoint and notices a rewritten log.
 
 The normative text is spec/log.md, a profile of the C2SP documents on transparency logs. Nothing

@@ -150,7 +150,7 @@ def verify_witnessed(
     latest = now + timedelta(seconds=LIMITS.max_clock_skew_seconds)
     newest: dict[str, datetime] = {}
     for each in note.verified_signatures(known):
-        at = _time_of(each)
+        at = cosigned_at(each)
         if now - max_age <= at <= latest:
             newest[each.name] = max(at, newest.get(each.name, at))
     seen = tuple(Cosignature(name, at) for name, at in sorted(newest.items()))
@@ -163,7 +163,8 @@ def verify_witnessed(
     return seen
 
 
-def _time_of(signature: NoteSignature) -> datetime:
+def cosigned_at(signature: NoteSignature) -> datetime:
+    """Return when a cosignature says that it was made. It must have been verified."""
     return _EPOCH + timedelta(seconds=int.from_bytes(signature.signature[:_TIME_BYTES], "big"))
 
 

@@ -16,6 +16,7 @@ signature that claims to be by a known key and is not fails the whole note.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -26,6 +27,7 @@ from strongroom.crypto.ed25519 import Ed25519Public, Ed25519Secret
 from strongroom.errors import FormatError, VerificationError
 from strongroom.log.verifier_key import KEY_ID_BYTES, Algorithm, VerifierKey, verify_key_name
 
+_CONTROL: Final = re.compile("[\x00-\x09\x0b-\x1f]")
 _SEPARATOR: Final = "\n\n"
 _DASH: Final = "\N{EM DASH} "
 
@@ -157,6 +159,10 @@ class Note:
                 found.append(each)
         return tuple(found)
 
+    def without(self, name: str) -> Note:
+        """Return the note without the signatures under a name."""
+        return Note(self.unverified_text, tuple(each for each in self.signatures if each.name != name))
+
     def with_signature(self, signature: NoteSignature) -> Note:
         """Return the note with one more signature line."""
         return Note(self.unverified_text, (*self.signatures, signature))
@@ -216,6 +222,6 @@ def _decode(data: bytes) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise FormatError("a note is not UTF-8", code="note") from error
-    if any(each < " " and each != "\n" for each in text):
+    if _CONTROL.search(text):
         raise FormatError("a note has a control character", code="note")
     return text

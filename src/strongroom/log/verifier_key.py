@@ -10,6 +10,7 @@ is not known here is still a key; ``verifiers`` says which ones can be used.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -20,6 +21,8 @@ from strongroom.crypto.digest import sha256
 from strongroom.errors import FormatError
 
 KEY_ID_BYTES: Final = 4
+_SPACE: Final = re.compile(r"\s")
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 MAX_NAME_BYTES: Final = 255
 """What an ML-DSA-44 cosignature has room for (C2SP tlog-cosignature)."""
 
@@ -90,10 +93,10 @@ def verify_key_name(name: str) -> None:
     if not 1 <= len(encoded) <= MAX_NAME_BYTES:
         raise FormatError(f"a key name has not 1 to {MAX_NAME_BYTES} bytes", code="log-key-name")
     # A space ends the name in a signature line, a plus in a vkey.
-    if "+" in name or has_control(name) or any(each.isspace() for each in name):
+    if "+" in name or has_control(name) or _SPACE.search(name):
         raise FormatError("a key name has a space, a plus or a control character", code="log-key-name")
 
 
 def has_control(text: str) -> bool:
     """Tell whether a text has a control character, or a surrogate, which has no UTF-8."""
-    return any(each < " " or "\x7f" <= each <= "\x9f" or "\ud800" <= each <= "\udfff" for each in text)
+    return _CONTROL.search(text) is not None

@@ -5,17 +5,22 @@
     charge = meter.charge(rows, now)          # LicenseDenied: nothing was counted
     ...                                       # compute
     meter.refund(charge)                      # only if no answer left
+    meter.adopt(facts)                        # the lease was renewed, or the broker fell silent
     meter.close()                             # the unused rest of the block goes back
 
 Counts stand on the disk, charged in blocks before they are used: a process that is
 killed loses the rest of its block and gains nothing. A block is at most a hundredth of
 what is left and at most 1000, so that a small budget is exact to the row whatever
 happens. Time and terms are decided anew for each request.
+
+When a lease is renewed, what is in hand was reported under the old one and is paid for: it
+is used up first, in the period that it was taken from.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeVar
@@ -58,11 +63,14 @@ class Charge:
     output: OutputPolicy
     remaining: int | None
     """Predictions left after it; None: they are not counted."""
-    reservation: Reservation
+    reservation: Reservation | None
+    """What it was taken from; None: all of it was paid for under a lease before."""
+    prepaid: int = 0
+    """How many of the predictions were paid for under a lease before."""
 
 
 class Meter:
-    """Decides and counts for one session. Not for use by several threads at a time."""
+    """Decides and counts for one session. Safe to use from several threads."""
 
     def __init__(self, ledger: Ledger, chain: LicenseChain, request: Request, facts: Facts) -> None:
         """Begin with nothing reserved.
@@ -77,6 +85,32 @@ class Meter:
         self._unused = 0
         self._remaining: int | None = None
         self._marked_at: datetime | None = None
+        self._lock = threading.RLock()
+        self._prepaid = 0
+        self._prepaid_periods: frozenset[str] = frozenset()
+
+    def adopt(self, facts: Facts) -> None:
+        """Go on under what is known now: a renewed lease, an outage, a revocation.
+
+        Raises:
+            IntegrityError: the counts on the disk were changed by somebody else.
+            StorageUnavailable: they cannot be written.
+        """
+        with self._lock:
+            if facts.authority != self._facts.authority:
+                self._set_aside()
+                # The mark may have been set by the broker, also to something earlier.
+                self._marked_at = None
+                self._facts = dataclasses.replace(facts, clock_mark=None)
+                return
+            self._facts = dataclasses.replace(facts, clock_mark=self._facts.clock_mark)
+
+    def _set_aside(self) -> None:
+        if self._reservation is not None and self._unused and self._reservation.charged:
+            periods = _periods(self._reservation.allowed)
+            kept = self._prepaid if periods == self._prepaid_periods else 0
+            self._prepaid, self._prepaid_periods = kept + self._unused, periods
+        self._reservation, self._unused = None, 0
 
     def check(self, now: datetime) -> Allowed:
         """Decide whether the session may begin or go on, and raise the clock and version marks.
@@ -86,11 +120,12 @@ class Meter:
             IntegrityError: the counts on the disk were changed by somebody else.
             StorageUnavailable: they cannot be read or written.
         """
-        allowed = _or_raise(self._ledger.reserve(self._chain, self._request, self._facts, now)).allowed
-        self._marked_at = now
-        left = _least(allowed)
-        self._remaining = None if left is None else left + self._unused
-        return allowed
+        with self._lock:
+            allowed = _or_raise(self._ledger.reserve(self._chain, self._request, self._facts, now)).allowed
+            self._marked_at = now
+            left = _least(allowed)
+            self._remaining = None if left is None else left + self._unused
+            return allowed
 
     def charge(self, predictions: int, now: datetime) -> Charge:
         """Allow and charge one request.
@@ -100,9 +135,22 @@ class Meter:
             IntegrityError: the counts on the disk were changed by somebody else.
             StorageUnavailable: they cannot be read or written.
         """
-        if self._marked_at is None:
-            self.check(now)
-        reservation = self._current(now)
+        with self._lock:
+            if self._marked_at is None:
+                self.check(now)
+            reservation = self._current(now)
+            paid = min(self._prepaid, predictions)
+            charge = self._charge_rest(predictions - paid, reservation, now)
+            self._prepaid -= paid
+            return dataclasses.replace(
+                charge,
+                predictions=predictions,
+                prepaid=paid,
+                remaining=self.remaining,
+                reservation=charge.reservation if predictions > paid else None,
+            )
+
+    def _charge_rest(self, predictions: int, reservation: Reservation | None, now: datetime) -> Charge:
         if reservation is None or self._unused < predictions:
             return self._charge_ledger(predictions, now)
         if now - (self._marked_at or now) >= _MARK_INTERVAL:
@@ -119,12 +167,17 @@ class Meter:
             IntegrityError: the counts on the disk were changed by somebody else.
             StorageUnavailable: they cannot be written.
         """
-        if charge.reservation is not self._reservation:
-            self._ledger.give_back(self._chain.owner, charge.reservation, charge.predictions)
-            return
-        self._unused += charge.predictions
-        if self._remaining is not None:
-            self._remaining += charge.predictions
+        with self._lock:
+            self._prepaid += charge.prepaid
+            amount = charge.predictions - charge.prepaid
+            if charge.reservation is None:
+                return
+            if charge.reservation is not self._reservation:
+                self._ledger.give_back(self._chain.owner, charge.reservation, amount)
+                return
+            self._unused += amount
+            if self._remaining is not None:
+                self._remaining += amount
 
     def close(self) -> None:
         """Give back what is reserved and not used. Closing twice is harmless.
@@ -133,15 +186,16 @@ class Meter:
             IntegrityError: the counts on the disk were changed by somebody else.
             StorageUnavailable: they cannot be written.
         """
-        reservation, unused = self._reservation, self._unused
-        self._reservation, self._unused = None, 0
-        if reservation is not None and unused and reservation.charged:
-            self._ledger.give_back(self._chain.owner, reservation, unused)
+        with self._lock:
+            reservation, unused = self._reservation, self._unused
+            self._reservation, self._unused = None, 0
+            if reservation is not None and unused and reservation.charged:
+                self._ledger.give_back(self._chain.owner, reservation, unused)
 
     @property
     def remaining(self) -> int | None:
         """Predictions that are left; None: they are not counted."""
-        return self._remaining
+        return None if self._remaining is None else self._remaining + self._prepaid
 
     def _current(self, now: datetime) -> Reservation | None:
         """Return the block in hand, if the license still allows the session and its period lasts."""
@@ -151,6 +205,8 @@ class Meter:
         if self._reservation is not None and _counted(verdict).keys() != self._reservation.charged.keys():
             # A new hour, day or month: what is left of the old one does not pass over.
             self.close()
+        if self._prepaid and _periods(verdict) != self._prepaid_periods:
+            self._prepaid = 0
         return self._reservation
 
     def _charge_ledger(self, predictions: int, now: datetime) -> Charge:
@@ -184,6 +240,10 @@ def _block(remaining: int | None) -> int:
 
 def _counted(allowed: Allowed) -> dict[CounterKey, int]:
     return {key: left for key, left in allowed.remaining.items() if key.counter in _COUNTERS}
+
+
+def _periods(allowed: Allowed) -> frozenset[str]:
+    return frozenset(key.period for key in allowed.remaining if key.counter is CounterName.PREDICTIONS)
 
 
 def _least(allowed: Allowed) -> int | None:

@@ -31,9 +31,34 @@ HEADER: Final = b"strongroom package v1-draft\n\0\0\0\0"
 """The first 32 bytes of every package."""
 TRAILER_MAGIC: Final = b"strongroom end v1-draft\n"
 TRAILER_BYTES: Final = 8 + len(TRAILER_MAGIC)
+DERIVED_START: Final = b"strongroom derived "
+"""What derivation files of every version start with."""
 FILE_ALIGNMENT: Final = 64
 """Each file of the payload starts at a multiple of this: tensors can be used in place."""
 PACKAGE_ID_BYTES: Final = 16
+
+
+class FileKind(StrEnum):
+    """What a file in this layout is: its header and trailer say so."""
+
+    PACKAGE = "package"
+    DERIVED = "derived"
+    """What a partner derived and no owner has countersigned: no package, whatever it is called."""
+
+    @property
+    def header(self) -> bytes:
+        """The first 32 bytes."""
+        return HEADER if self is FileKind.PACKAGE else DERIVED_START + HEADER[len(HEADER_START) :]
+
+    @property
+    def magic(self) -> bytes:
+        """The last 24 bytes."""
+        return TRAILER_MAGIC if self is FileKind.PACKAGE else b"derivation end v1-draft\n"
+
+    @property
+    def max_tail_bytes(self) -> int:
+        """The largest signed statement, or record."""
+        return LIMITS.max_statement_bytes if self is FileKind.PACKAGE else LIMITS.max_derivation_bytes
 
 
 class SegmentKind(StrEnum):
@@ -109,25 +134,25 @@ class Layout:
         return self.statement_offset + statement_bytes + TRAILER_BYTES
 
 
-def trailer_to_bytes(statement_bytes: int) -> bytes:
-    """Encode the last 32 bytes of a package."""
-    return statement_bytes.to_bytes(8, "big") + TRAILER_MAGIC
+def trailer_to_bytes(statement_bytes: int, kind: FileKind = FileKind.PACKAGE) -> bytes:
+    """Encode the last 32 bytes of a file."""
+    return statement_bytes.to_bytes(8, "big") + kind.magic
 
 
-def trailer_from_bytes(data: bytes) -> int:
-    """Decode the last 32 bytes of a package; returns the length of the signed statement.
+def trailer_from_bytes(data: bytes, kind: FileKind = FileKind.PACKAGE) -> int:
+    """Decode the last 32 bytes of a file; returns the length of the signed statement, or record.
 
     Raises:
         FormatError: not a trailer, or an impossible length.
     """
-    if len(data) != TRAILER_BYTES or data[8:] != TRAILER_MAGIC:
+    if len(data) != TRAILER_BYTES or data[8:] != kind.magic:
         raise FormatError(
             "a package does not end where it should: it is cut short, or something follows it",
             code="truncated",
             hint="fetch the file again",
         )
     statement_bytes = int.from_bytes(data[:8], "big")
-    if not 1 <= statement_bytes <= LIMITS.max_statement_bytes:
+    if not 1 <= statement_bytes <= kind.max_tail_bytes:
         raise FormatError("a package has an impossible statement size", code="statement-size")
     return statement_bytes
 

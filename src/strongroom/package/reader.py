@@ -76,6 +76,51 @@ class PackageReader:
             raise VerificationError("this is another package than the expected one", code="wrong-package")
         return cls(source, statement, tail.read_index(source, statement, signed))
 
+    @classmethod
+    def open_derived(
+        cls, source: Source, statement: bytes, record: bytes, *, package_digest: str
+    ) -> PackageReader:
+        """Check statement, length and index of a derivation file.
+
+        Args:
+            source: The file.
+            statement: The statement of the package to be, from its record.
+            record: The record, as ``tail.read_derivation_record`` gave it.
+            package_digest: What the partner's organization signed.
+
+        Raises:
+            FormatError: the statement or the file breaks a rule of the specification.
+            VerificationError: another statement than the expected one.
+            IntegrityError: the index is not the one that was signed.
+            UnsupportedError: the package needs a later version of the format.
+            StorageError: the storage does not answer.
+        """
+        said = Statement.from_bytes(statement)
+        if said.package_digest != package_digest:
+            raise VerificationError("this is another package than the expected one", code="wrong-package")
+        return cls(source, said, tail.read_index(source, said, record))
+
+    @property
+    def index(self) -> Index:
+        """The digests of all segments, as they were signed."""
+        return self._segments.index
+
+    def copy_segments(self, use: Callable[[memoryview], object]) -> None:
+        """Hand out every encrypted segment in file order, each after its digest was checked.
+
+        Raises:
+            IntegrityError: a segment is not the one that the owner signed.
+            StorageError: the storage does not answer.
+        """
+
+        def hand_on(_: int, encrypted: memoryview) -> None:
+            use(encrypted)
+
+        for kind in SegmentKind:
+            count = self._segments.layout.segment_count(kind)
+            # One thread: in order, and each segment whole before the next.
+            self._segments.for_each(kind, range(count), hand_on, threads=1)
+
     def verify_segments(self, *, threads: int = 2, progress: Progress | None = None) -> None:
         """Check every encrypted byte against the index; needs no content key.
 

@@ -26,7 +26,7 @@ class SegmentReader:
 
     def __init__(self, source: Source, index: Index) -> None:
         self._source = source
-        self._index = index
+        self.index = index
         self.layout = index.layout
 
     def for_each(self, kind: SegmentKind, numbers: range, use: Use, *, threads: int) -> None:
@@ -62,7 +62,7 @@ class SegmentReader:
                 offset, length = self.layout.segment_range(kind, number)
                 encrypted = scratch[:length]
                 self._source.read_into(offset, encrypted)
-                self._index.verify_segment(kind, number, encrypted)
+                self.index.verify_segment(kind, number, encrypted)
                 use(number, encrypted)
             complete = True
         finally:

@@ -53,6 +53,7 @@ class _Predicate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     version: str
     owner: str
     previous: str | None
+    parent: str | None
     payload_bytes: int
     contents_bytes: int
     marked: list[int]
@@ -84,6 +85,8 @@ class Statement:
     """In UTC, whole seconds. Says which of the owner's keys could have signed."""
     previous: str | None = None
     """Package digest of the version before, if there was one."""
+    parent: str | None = None
+    """Package digest of the package that a partner derived this one from, if one did."""
     agreement: str | None = None
     """SHA-256 of the agreement text that licenses use unless they say otherwise."""
     marked: tuple[int, ...] = ()
@@ -95,7 +98,7 @@ class Statement:
         verify_owner_id(self.owner)
         if from_instant(to_instant(self.created_at)) != self.created_at:
             raise FormatError("the time of a package has fractions of a second", code="created-at")
-        for digest in (self.index_sha256, self.previous, self.agreement):
+        for digest in (self.index_sha256, self.previous, self.parent, self.agreement):
             if digest is not None:
                 from_hex(digest, size=DIGEST_BYTES)
         segments = self.layout.segment_count(SegmentKind.PAYLOAD)
@@ -125,6 +128,7 @@ class Statement:
             index_sha256=wire.subject[0].digest.sha256,
             created_at=from_instant(said.created_at),
             previous=said.previous,
+            parent=said.parent,
             agreement=said.agreement,
             marked=tuple(said.marked),
         )
@@ -146,6 +150,7 @@ class Statement:
                     version=self.version.to_text(),
                     owner=self.owner,
                     previous=self.previous,
+                    parent=self.parent,
                     payload_bytes=self.payload_bytes,
                     contents_bytes=self.contents_bytes,
                     marked=list(self.marked),

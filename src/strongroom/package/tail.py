@@ -1,5 +1,7 @@
 """The public end of a package: trailer, signed statement, index (spec/package.md, Reading).
 
+A derivation file has the same layout, with a record where a package has its signed statement.
+
     signed = read_signed_statement(source)              # bounded, trusts nothing
     statement = verify_statement(signed, keys, owner=owner)
     index = read_index(source, statement, signed)       # sizes now come from the owner
@@ -14,6 +16,7 @@ from strongroom.crypto.digest import sha256
 from strongroom.errors import FormatError, IntegrityError, UnsupportedError
 from strongroom.package import layout
 from strongroom.package.index import Index
+from strongroom.package.layout import FileKind
 from strongroom.package.statement import Statement
 from strongroom.storage.interface import Source
 
@@ -25,20 +28,48 @@ def read_signed_statement(source: Source) -> bytes:
         FormatError: no package, another format version, or cut short.
         StorageError: the storage does not answer.
     """
-    size = source.size()
-    _verify_header(_read(source, 0, min(size, len(layout.HEADER))))
-    least = len(layout.HEADER) + layout.TRAILER_BYTES
+    _verify_header(_head(source))
+    return _read_tail(source, FileKind.PACKAGE)
+
+
+def read_derivation_record(source: Source) -> bytes:
+    """Return the record of a derivation file as it stands in the file, unchecked.
+
+    Raises:
+        FormatError: no derivation file, another format version, or cut short.
+        StorageError: the storage does not answer.
+    """
+    if _head(source) != FileKind.DERIVED.header:
+        raise FormatError(
+            "not a derivation file of this format version",
+            code="not-a-derivation",
+            hint="only what `strongroom derive` made can be countersigned",
+        )
+    return _read_tail(source, FileKind.DERIVED)
+
+
+def _head(source: Source) -> bytes:
+    return _read(source, 0, min(source.size(), len(layout.HEADER)))
+
+
+def _read_tail(source: Source, kind: FileKind) -> bytes:
+    size, least = source.size(), len(layout.HEADER) + layout.TRAILER_BYTES
     if size < least:
-        raise FormatError("a package is cut short", code="truncated")
-    statement_bytes = layout.trailer_from_bytes(
-        _read(source, size - layout.TRAILER_BYTES, layout.TRAILER_BYTES)
-    )
-    if statement_bytes > size - least:
-        raise FormatError("a package is cut short", code="truncated")
-    return _read(source, size - layout.TRAILER_BYTES - statement_bytes, statement_bytes)
+        raise FormatError(f"a {kind} file is cut short", code="truncated")
+    trailer = _read(source, size - layout.TRAILER_BYTES, layout.TRAILER_BYTES)
+    tail_bytes = layout.trailer_from_bytes(trailer, kind)
+    if tail_bytes > size - least:
+        raise FormatError(f"a {kind} file is cut short", code="truncated")
+    return _read(source, size - layout.TRAILER_BYTES - tail_bytes, tail_bytes)
 
 
 def _verify_header(data: bytes) -> None:
+    if data.startswith(layout.DERIVED_START):
+        raise FormatError(
+            "this is a derived model that its owner has not countersigned",
+            code="not-countersigned",
+            hint="send it to the owner: strongroom countersign FILE",
+        )
     if not data.startswith(layout.HEADER_START):
         raise FormatError(
             "not a sealed package",
@@ -53,6 +84,8 @@ def _verify_header(data: bytes) -> None:
 
 def read_index(source: Source, statement: Statement, signed: bytes) -> Index:
     """Check the length of the file and return the index that the statement names.
+
+    ``signed`` is what stands between index and trailer.
 
     Raises:
         FormatError: the file is longer or shorter than its statement says.

@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +29,7 @@ from strongroom.crypto.digest import sha256
 from strongroom.errors import FormatError, StorageUnavailable, UsageError
 from strongroom.package import layout
 from strongroom.package.contents import Contents, FileEntry, Loader, Schema
-from strongroom.package.layout import SegmentKind
+from strongroom.package.layout import FileKind, SegmentKind
 from strongroom.package.names import Version, verify_file_name
 from strongroom.package.pipeline import SegmentPipeline
 from strongroom.package.statement import Statement, StatementSigner, sign_statement
@@ -102,7 +102,9 @@ class PackageWriter:
         created_at: datetime,
         content_key: bytes,
         previous: str | None = None,
+        parent: str | None = None,
         agreement: str | None = None,
+        kind: FileKind = FileKind.PACKAGE,
         package_id: str | None = None,
         threads: int = 2,
     ) -> None:
@@ -110,6 +112,7 @@ class PackageWriter:
 
         ``content_key`` is 32 fresh random bytes that no other package uses;
         ``package_id`` is chosen at random unless given; fractions of a second are dropped.
+        A derivation file is ended with ``finish_derived``.
 
         Raises:
             FormatError: the key, a name, an id or a digest has not the form that the specification asks for.
@@ -122,12 +125,14 @@ class PackageWriter:
             owner=owner,
             created_at=created_at.replace(microsecond=0),
             previous=previous,
+            parent=parent,
             agreement=agreement,
             payload_bytes=0,
             contents_bytes=1,
             index_sha256=sha256(b"").hex(),
         )
         self._sink = sink
+        self._kind = kind
         self._digest = hashlib.sha256()
         self._size = 0
         self._files: list[FileEntry] = []
@@ -139,7 +144,7 @@ class PackageWriter:
             package_id=bytes.fromhex(self._statement.package_id),
             threads=threads,
         )
-        self._emit(layout.HEADER)
+        self._emit(kind.header)
 
     @contextmanager
     def file(self, name: str, size: int) -> Iterator[FileWriter]:
@@ -184,7 +189,31 @@ class PackageWriter:
             FormatError: a rule of the specification is broken: names that clash, a wrong schema.
             VerificationError: the signer signed something else.
         """
+        return self._end_with(
+            FileKind.PACKAGE, lambda statement: sign_statement(statement, sign), loader, schema, bom
+        )
+
+    def finish_derived(
+        self, *, loader: Loader, schema: Schema, bom: dict[str, Any], record: Callable[[Statement], bytes]
+    ) -> Written:
+        """Write contents, index, record and trailer of a derivation file; returns what was written.
+
+        Raises:
+            FormatError: a rule of the specification is broken: names that clash, a wrong schema.
+        """
+        return self._end_with(FileKind.DERIVED, record, loader, schema, bom)
+
+    def _end_with(
+        self,
+        kind: FileKind,
+        tail_of: Callable[[Statement], bytes],
+        loader: Loader,
+        schema: Schema,
+        bom: dict[str, Any],
+    ) -> Written:
         self._require_open()
+        if kind is not self._kind:
+            raise ValueError("a file of one kind is not finished as one of another")
         try:
             contents = Contents(
                 format=layout.FORMAT, files=self._files, loader=loader, schema=schema, bom=bom
@@ -200,8 +229,8 @@ class PackageWriter:
                 contents_bytes=len(contents),
                 index_sha256=sha256(index).hex(),
             )
-            signed = sign_statement(statement, sign)
-            for piece in (index, signed, layout.trailer_to_bytes(len(signed))):
+            tail = tail_of(statement)
+            for piece in (index, tail, layout.trailer_to_bytes(len(tail), kind)):
                 self._emit(piece)
         finally:
             self.close()

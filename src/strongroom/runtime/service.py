@@ -2,9 +2,11 @@
 
     serve(connection, client_process_id)
 
-Nothing is loaded before ``opening.open_model`` has verified everything that can be
-verified without a key. The sealing key's file and the pass-phrases of the worker pass
-through here as open descriptors and are never read.
+Where the license came with a key file, that is handed to the worker. Where it did not and the
+owner has a broker, a lease is taken for the one-time key of the worker, and renewed for as
+long as the client is there. Nothing is loaded before ``opening.open_model`` has verified
+everything that can be verified without a key. The sealing key's file and the pass-phrases of
+the worker pass through here as open descriptors and are never read.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -21,12 +24,18 @@ from strongroom._encoding import to_instant
 from strongroom._limits import LIMITS
 from strongroom.errors import Error, FormatError, NoMatchingKey, StorageUnavailable, UnsupportedError
 from strongroom.home.home import Home
-from strongroom.license.documents import OfflineFile
+from strongroom.keys.owner import Owner
+from strongroom.leasing.leaseholder import Leaseholder
+from strongroom.leasing.session import LeaseSession
+from strongroom.license.documents import PassphraseFile
 from strongroom.license.request import Right
+from strongroom.license.verdict import Allowed, Standing
 from strongroom.metering.meter import Meter
-from strongroom.opening import Opening, open_model
+from strongroom.opening import Opening, Release, open_model
 from strongroom.package.contents import Schema
+from strongroom.runtime.authorization import KeyFile
 from strongroom.runtime.supervisor import Supervisor
+from strongroom.runtime.surroundings import Surroundings
 from strongroom.runtime.watch import ClientLost, Watch
 from strongroom.runtime.worker_process import WorkerProcess
 from strongroom.worker.channel import Channel
@@ -35,15 +44,10 @@ from strongroom.worker.messages import Failure, Load, Open, Opened, Pipes
 
 _RIGHTS: Final = (Right.PREDICT, Right.EVALUATE, Right.EXPORT)
 
-Clock = Callable[[], datetime]
 
-
-def utc_now() -> datetime:
-    """Return what the clock of this machine says."""
-    return datetime.now(UTC)
-
-
-def serve(connection: socket.socket, client_process_id: int, *, clock: Clock = utc_now) -> None:
+def serve(
+    connection: socket.socket, client_process_id: int, *, surroundings: Surroundings | None = None
+) -> None:
     """Serve the client at the other end until it closes or is gone."""
     try:
         watch = Watch(connection.fileno(), client_process_id)
@@ -60,7 +64,7 @@ def serve(connection: socket.socket, client_process_id: int, *, clock: Clock = u
         stack.callback(watch.close)
         stack.callback(client.close)
         try:
-            _Service(client, watch, clock, stack).run()
+            _Service(client, watch, surroundings or Surroundings(), stack).run()
         except ClientLost:
             # Nobody is left to be told; the counts are put in order on the way out.
             return
@@ -69,10 +73,10 @@ def serve(connection: socket.socket, client_process_id: int, *, clock: Clock = u
 class _Service:
     """The way from the first message to an open model."""
 
-    def __init__(self, client: Channel, watch: Watch, clock: Clock, stack: ExitStack) -> None:
+    def __init__(self, client: Channel, watch: Watch, surroundings: Surroundings, stack: ExitStack) -> None:
         self._client = client
         self._watch = watch
-        self._clock = clock
+        self._around = surroundings
         self._stack = stack
 
     def run(self) -> None:
@@ -100,44 +104,66 @@ class _Service:
         opening = open_model(
             home,
             wish.reference,
-            now=self._clock(),
+            now=self._around.clock(),
             right=right,
             purpose=wish.purpose,
             license_id=wish.license,
+            boot=self._around.boot,
         )
-        worker, schema = self._start_worker(home, opening, wish.pipes)
-        meter = Meter(home.marks, opening.chain, opening.request, opening.facts)
-        allowed = meter.check(self._clock())
-        self._stack.callback(meter.close)
-        opened = Opened(
-            name=opening.statement.name,
-            version=str(opening.statement.version),
-            owner=opening.owner.id,
-            owner_name=opening.pinned.label,
-            package=opening.statement.package_digest,
-            license=opening.chain.id,
-            level=opening.request.level,
-            schema=schema,
-            expires=None if allowed.until is None else to_instant(allowed.until),
-            remaining=meter.remaining,
-        )
-        return opened, Supervisor(self._client, worker, meter, schema, right=right, clock=self._clock)
+        worker = self._start_worker(home, opening, wish.pipes)
+        if opening.release is None:
+            return self._open_by_lease(home, opening, worker)
+        return self._open_by_file(home, opening, worker, opening.release)
 
-    def _start_worker(self, home: Home, opening: Opening, pipes: Pipes) -> tuple[WorkerProcess, Schema]:
+    def _open_by_file(
+        self, home: Home, opening: Opening, worker: _Worker, release: Release
+    ) -> tuple[Opened, Supervisor]:
+        schema = worker.load(opening, release=release.token)
+        meter = Meter(home.marks, opening.chain, opening.request, opening.facts)
+        authorization = KeyFile(self._around.clock)
+        allowed = meter.check(authorization.now())
+        self._stack.callback(meter.close)
+        supervisor = Supervisor(
+            self._client,
+            worker.process,
+            meter,
+            schema,
+            right=opening.request.right,
+            authorization=authorization,
+        )
+        return _opened(opening, schema, allowed, meter), supervisor
+
+    def _open_by_lease(self, home: Home, opening: Opening, worker: _Worker) -> tuple[Opened, Supervisor]:
+        worker_key = worker.process.prepare()
+        clock = self._around.online_clock
+        client = self._around.connect(home, opening.owner.id, self._around.clock)
+        self._stack.callback(client.close)
+        holder = Leaseholder(home, opening, client, clock)
+        session = LeaseSession.begin(holder, worker_key, clock, self._around.pace)
+        meter = Meter(home.marks, opening.chain, opening.request, session.facts)
+        # Decided before anything is decrypted, and again when it has taken its time.
+        meter.check(session.now())
+        held = session.held
+        schema = worker.load(opening, release=held.lease.token, nonce=held.nonce, owner=held.owner)
+        allowed = meter.check(session.now())
+        # The other way round on the way out: first the counts are put in order, then they are reported.
+        self._stack.callback(session.stop)
+        self._stack.callback(meter.close)
+        session.start(meter)
+        supervisor = Supervisor(
+            self._client,
+            worker.process,
+            meter,
+            schema,
+            right=opening.request.right,
+            authorization=session,
+        )
+        return _opened(opening, schema, allowed, meter, lease_ends=session.ends_at), supervisor
+
+    def _start_worker(self, home: Home, opening: Opening, pipes: Pipes) -> _Worker:
         with _worker_files(home, opening) as (package, sealing_key):
-            load = Load(
-                right=opening.request.right,
-                owner=opening.owner.chain.to_json(),
-                license=opening.chain.id,
-                runtime=opening.request.runtime,
-                package=opening.statement.package_digest,
-                release=opening.release.token,
-                package_fd=package,
-                sealing_key_fd=sealing_key,
-                pipes=Pipes(passphrase=pipes.passphrase, worker_key=pipes.worker_key),
-            )
             passed = (package, sealing_key, pipes.passphrase, pipes.worker_key)
-            worker = WorkerProcess.start(
+            process = WorkerProcess.start(
                 pass_fds=[number for number in passed if number is not None],
                 waiter=self._watch.waiter,
             )
@@ -145,8 +171,55 @@ class _Service:
             if pipe is not None:
                 # Passed on unread; from here on this process could not read it if it would.
                 os.close(pipe)
-        self._stack.callback(worker.end)
-        return worker, worker.load(load)
+        self._stack.callback(process.end)
+        return _Worker(process, package, sealing_key, pipes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """A worker that waits, and the descriptors that it has."""
+
+    process: WorkerProcess
+    package: int
+    sealing_key: int | None
+    pipes: Pipes
+
+    def load(
+        self, opening: Opening, *, release: str, nonce: str | None = None, owner: Owner | None = None
+    ) -> Schema:
+        return self.process.load(
+            Load(
+                right=opening.request.right,
+                owner=(owner or opening.owner).chain.to_json(),
+                license=opening.chain.id,
+                runtime=opening.request.runtime,
+                package=opening.statement.package_digest,
+                release=release,
+                nonce=nonce,
+                package_fd=self.package,
+                sealing_key_fd=self.sealing_key,
+                pipes=Pipes(passphrase=self.pipes.passphrase, worker_key=self.pipes.worker_key),
+            )
+        )
+
+
+def _opened(
+    opening: Opening, schema: Schema, allowed: Allowed, meter: Meter, *, lease_ends: datetime | None = None
+) -> Opened:
+    return Opened(
+        name=opening.statement.name,
+        version=str(opening.statement.version),
+        owner=opening.owner.id,
+        owner_name=opening.pinned.label,
+        package=opening.statement.package_digest,
+        license=opening.chain.id,
+        level=opening.request.level,
+        schema=schema,
+        expires=None if allowed.until is None else to_instant(allowed.until),
+        remaining=meter.remaining,
+        lease_ends=None if lease_ends is None else to_instant(lease_ends),
+        standing=None if allowed.standing is Standing.NORMAL else allowed.standing.value,
+    )
 
 
 @contextmanager
@@ -159,7 +232,8 @@ def _worker_files(home: Home, opening: Opening) -> Iterator[tuple[int, int | Non
             raise StorageUnavailable(f"cannot open {opening.package_path}: {error.strerror}") from error
         stack.callback(os.close, package)
         sealing_key = None
-        if isinstance(opening.release.document, OfflineFile):
+        # With a lease it is needed for a restart in an outage, and lies unread otherwise.
+        if opening.release is None or not isinstance(opening.release.document, PassphraseFile):
             sealing_key = home.keys.open_sealing_file(opening.owner.id)
             stack.callback(os.close, sealing_key)
         yield package, sealing_key

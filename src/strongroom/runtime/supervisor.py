@@ -1,24 +1,22 @@
 """The supervisor's loop: one client, one model, one request after another.
 
-    Supervisor(client, worker, meter, schema, right=Right.PREDICT, clock=utc_now).serve()
+    Supervisor(client, worker, meter, schema, right=Right.PREDICT, authorization=authorization).serve()
 
-For each prediction: check it, ask the license and charge its rows, have the worker
-compute, cut the answer down to what may leave, answer. A request that fails on the way
-is not counted. Bytes of the client that are no message get an error and the loop goes
-on; it ends when the client closes, or when its process is gone.
+For each prediction: check it, take in a lease that was renewed or ended, ask the license and
+charge its rows, have the worker compute, cut the answer down to what may leave, answer. A
+request that fails on the way is not counted. Bytes of the client that are no message get an
+error and the loop goes on; it ends when the client closes, or when its process is gone.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from datetime import datetime
 
 from strongroom.errors import Error, FormatError, LicenseDenied
 from strongroom.license.codes import Code
 from strongroom.license.request import Right
 from strongroom.license.verdict import OutputPolicy
-from strongroom.metering.meter import Meter
+from strongroom.metering.meter import Charge, Meter
 from strongroom.package.contents import Schema
+from strongroom.runtime.authorization import Authorization
 from strongroom.runtime.watch import ClientLost
 from strongroom.runtime.worker_process import WorkerProcess
 from strongroom.worker.channel import Channel
@@ -42,7 +40,7 @@ class Supervisor:
         schema: Schema,
         *,
         right: Right,
-        clock: Callable[[], datetime],
+        authorization: Authorization,
     ) -> None:
         """Use what is open; whoever made it closes it."""
         self._client = client
@@ -50,7 +48,7 @@ class Supervisor:
         self._meter = meter
         self._schema = schema
         self._right = right
-        self._clock = clock
+        self._authorization = authorization
 
     def serve(self) -> None:
         """Answer until the client closes.
@@ -92,7 +90,7 @@ class Supervisor:
         if self._right is Right.EXPORT:
             raise _opened_for(self._right)
         verify_request(self._schema, method, tensors)
-        charge = self._meter.charge(count_rows(self._schema, tensors), self._clock())
+        charge = self._charge(count_rows(self._schema, tensors))
         try:
             verify_method(charge.output, self._schema, method)
             answer = self._worker.ask(Frame(Predict(id=number, method=method), tensors))
@@ -104,6 +102,16 @@ class Supervisor:
             self._meter.refund(charge)
             raise
         self._client.send(Frame(Answer(id=number, remaining=charge.remaining), outputs))
+        self._authorization.note(charge.remaining)
+
+    def _charge(self, rows: int) -> Charge:
+        self._authorization.refresh()
+        try:
+            return self._meter.charge(rows, self._authorization.now())
+        except LicenseDenied as denied:
+            if not self._authorization.rescue(denied):
+                raise
+        return self._meter.charge(rows, self._authorization.now())
 
     def _shaped(self, outputs: tuple[Tensor, ...], policy: OutputPolicy, method: str) -> tuple[Tensor, ...]:
         if policy == _EVERYTHING:
@@ -116,7 +124,8 @@ class Supervisor:
     def _export(self, number: int) -> None:
         if self._right is not Right.EXPORT:
             raise _opened_for(self._right)
-        self._meter.check(self._clock())
+        self._authorization.refresh()
+        self._meter.check(self._authorization.now())
         frame = self._worker.ask(Frame(Export(id=number)))
         while isinstance(frame.message, File | Chunk):
             self._client.send(frame)

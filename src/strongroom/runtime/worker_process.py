@@ -1,6 +1,7 @@
 """The sealed worker as the supervisor sees it: start it, ask it, and be sure that it ends.
 
     worker = WorkerProcess.start(pass_fds=[package_fd, sealing_key_fd], waiter=watch.waiter)
+    worker_key = worker.prepare()                 # where a lease is to be taken
     schema = worker.load(load)
     answer = worker.ask(frame)
     worker.end()
@@ -24,7 +25,7 @@ from strongroom.package.contents import Schema
 from strongroom.runtime.watch import ClientLost
 from strongroom.worker.channel import Channel
 from strongroom.worker.frames import Frame
-from strongroom.worker.messages import Failure, Load, Ready
+from strongroom.worker.messages import Failure, Load, Message, Prepare, Prepared, Ready
 
 _THREADS_VARIABLE: Final = "OMP_NUM_THREADS"
 
@@ -71,17 +72,32 @@ class WorkerProcess:
             Error: whatever the worker refuses with.
             WorkerLost: it ended before it was ready (code ``start-failed``).
         """
+        message = self._begin(load)
+        if not isinstance(message, Ready):
+            raise FormatError("the sealed worker answers something else", code="unexpected-message")
+        return message.schema
+
+    def prepare(self) -> str:
+        """Have the worker make its one-time key; returns the public text.
+
+        Raises:
+            Error: whatever the worker refuses with.
+            WorkerLost: it ended before it was ready (code ``start-failed``).
+        """
+        message = self._begin(Prepare())
+        if not isinstance(message, Prepared):
+            raise FormatError("the sealed worker answers something else", code="unexpected-message")
+        return message.worker_key
+
+    def _begin(self, message: Message) -> Message:
         try:
-            message = self.ask(Frame(load)).message
+            return self.ask(Frame(message)).message
         except ClientLost:
             raise
         except WorkerLost as error:
             raise WorkerLost(
                 "the sealed worker ended before it was ready", code="start-failed", hint="strongroom doctor"
             ) from error
-        if not isinstance(message, Ready):
-            raise FormatError("the sealed worker answers something else", code="unexpected-message")
-        return message.schema
 
     def ask(self, frame: Frame) -> Frame:
         """Send one request and return the first frame of the answer.

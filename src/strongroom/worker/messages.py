@@ -25,6 +25,7 @@ _ERROR_KINDS: Final[dict[str, type[Error]]] = {
     for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, Error)
 }
+_KINDS: Final = frozenset(_ERROR_KINDS.values())
 
 Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 53) - 1)]
 
@@ -80,10 +81,25 @@ class Opened(_Message, frozen=True, kw_only=True, tag="opened"):
     schema: Schema
     expires: str | None = None
     remaining: Number | None = None
+    lease_ends: str | None = None
+    """When the lease ends by itself if nobody renews it; absent without a broker."""
+    standing: str | None = None
+    """``grace`` or ``break-glass``, if the broker is silent and the lease has ended."""
+
+
+class Prepare(_Message, frozen=True, kw_only=True, tag="prepare"):
+    """Supervisor: make the one-time key of this worker. Before ``load``, and only once."""
+
+
+class Prepared(_Message, frozen=True, kw_only=True, tag="prepared"):
+    """Worker: the one-time key is made; its secret half is here and nowhere else."""
+
+    worker_key: str
+    """Public text."""
 
 
 class Load(_Message, frozen=True, kw_only=True, tag="load"):
-    """Supervisor: open this package and load it. The first message, and only once.
+    """Supervisor: open this package and load it. The first message but for ``prepare``, and only once.
 
     The worker believes nothing of it: with the owner's chain it verifies again what
     the supervisor has verified, then unwraps the key that the release carries.
@@ -99,7 +115,10 @@ class Load(_Message, frozen=True, kw_only=True, tag="load"):
     package: str
     """The package digest that the license was checked against."""
     release: str
-    """The token of the offline file or pass-phrase file."""
+    """The token of the offline file, pass-phrase file or lease."""
+    nonce: str | None = None
+    """Of a lease: that of the request. The one-time key opens it; without it, the restart envelope is opened
+    with the sealing key."""
     package_fd: Number
     sealing_key_fd: Number | None = None
     pipes: Pipes
@@ -166,7 +185,8 @@ class Failure(_Message, frozen=True, kw_only=True, tag="failure"):
         """Describe an error of our tree."""
         return cls(
             id=id,
-            error=type(error).__name__,
+            # The nearest class of the tree itself: a seam may have refined it.
+            error=next(kind.__name__ for kind in type(error).__mro__ if kind in _KINDS),
             code=error.code,
             message=str(error)[:_MAX_TEXT_CHARS],
             hint=None if error.hint is None else error.hint[:_MAX_TEXT_CHARS],
@@ -184,4 +204,18 @@ class Failure(_Message, frozen=True, kw_only=True, tag="failure"):
         return kind(self.message, code=self.code, hint=self.hint)
 
 
-Message = Open | Opened | Load | Ready | Predict | Answer | Export | File | Chunk | Exported | Failure
+Message = (
+    Open
+    | Opened
+    | Prepare
+    | Prepared
+    | Load
+    | Ready
+    | Predict
+    | Answer
+    | Export
+    | File
+    | Chunk
+    | Exported
+    | Failure
+)

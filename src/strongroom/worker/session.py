@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from strongroom.errors import Error, FormatError, LicenseDenied, WorkerLost
+from strongroom.keys.key_pair import SealingKey
 from strongroom.license.codes import Code
 from strongroom.license.request import Right
 from strongroom.loaders import registry
@@ -32,6 +33,8 @@ from strongroom.worker.messages import (
     File,
     Load,
     Predict,
+    Prepare,
+    Prepared,
     Ready,
 )
 from strongroom.worker.tensor import from_array, to_array
@@ -46,6 +49,7 @@ class Session:
         self._channel = channel
         self._model: LoadedModel | None = None
         self._package: OpenPackage | None = None
+        self._one_time: SealingKey | None = None
 
     def run(self) -> None:
         """Serve until the supervisor closes, or is lost."""
@@ -63,6 +67,9 @@ class Session:
         """Open what the first message names; False if there is nothing to serve."""
         try:
             frame = self._channel.receive()
+            if frame is not None and isinstance(frame.message, Prepare):
+                self._prepare()
+                frame = self._channel.receive()
             if frame is None:
                 return False
             if not isinstance(frame.message, Load):
@@ -76,9 +83,16 @@ class Session:
         self._channel.send(Frame(ready))
         return True
 
+    def _prepare(self) -> None:
+        # Before any code of a model or its library runs here: what is wrapped to this key
+        # can be opened by this process alone.
+        self._one_time = SealingKey.generate()
+        self._channel.send(Frame(Prepared(worker_key=self._one_time.public_text)))
+
     def _load(self, load: Load) -> Ready:
         source = LocalSource(load.package_fd)
-        package = unseal.open_package(source, load)
+        one_time, self._one_time = self._one_time, None
+        package = unseal.open_package(source, load, one_time)
         if load.right == Right.EXPORT:
             self._package = package
         else:

@@ -1,10 +1,12 @@
 """From the files that the supervisor passed on to an open package. Keys exist here only.
 
-    package = open_package(source, load)
+    package = open_package(source, load, one_time)
 
 Everything is verified again with the owner's chain: the supervisor is trusted with the
-license, not with the model. The sealing key's file and the pass-phrase come as open
-descriptors that nobody has read before (spec/worker-protocol.md, section "Keys").
+license, not with the model. A lease is opened with the one-time key of this worker, or, in
+an outage, by its restart envelope with the sealing key. The sealing key's file and the
+pass-phrase come as open descriptors that nobody has read before (spec/worker-protocol.md,
+section "Keys").
 """
 
 from __future__ import annotations
@@ -16,8 +18,14 @@ from strongroom.keys import key_file
 from strongroom.keys.key_pair import SealingKey
 from strongroom.keys.owner import Owner, OwnerChain, Role, verify_owner_chain
 from strongroom.keys.text import KeyKind
-from strongroom.license.key_binding import KeyBinding, unwrap_offline, unwrap_with_passphrase
-from strongroom.license.release_documents import OfflineFile, PassphraseFile
+from strongroom.license.key_binding import (
+    KeyBinding,
+    unwrap_lease,
+    unwrap_offline,
+    unwrap_restart,
+    unwrap_with_passphrase,
+)
+from strongroom.license.release_documents import Lease, OfflineFile, PassphraseFile
 from strongroom.license.signing import verify_by_owner
 from strongroom.package.open_package import OpenPackage
 from strongroom.package.reader import PackageReader
@@ -26,8 +34,13 @@ from strongroom.storage.interface import Source
 from strongroom.worker.messages import Load
 
 
-def open_package(source: Source, load: Load) -> OpenPackage:
+def open_package(source: Source, load: Load, one_time: SealingKey | None = None) -> OpenPackage:
     """Verify the package and unlock it with the key that the release carries.
+
+    Args:
+        source: The package.
+        load: What the supervisor asks for.
+        one_time: The key that this worker made for a lease.
 
     Raises:
         FormatError: a document or the package breaks its specification.
@@ -43,17 +56,28 @@ def open_package(source: Source, load: Load) -> OpenPackage:
     )
     if reader.statement.package_digest != load.package:
         raise VerificationError("this is another package than the licensed one", code="wrong-package")
-    return reader.unlock(_content_key(load, owner, reader.statement))
+    return reader.unlock(_content_key(load, owner, reader.statement, one_time))
 
 
-def _content_key(load: Load, owner: Owner, statement: Statement) -> bytes:
-    if jws.read_unverified(load.release).typ == PassphraseFile.typ():
+def _content_key(load: Load, owner: Owner, statement: Statement, one_time: SealingKey | None) -> bytes:
+    typ = jws.read_unverified(load.release).typ
+    if typ == PassphraseFile.typ():
         locked = verify_by_owner(load.release, PassphraseFile, owner).document
         phrase = _read_passphrase(load.pipes.passphrase)
         return unwrap_with_passphrase(locked, phrase, _binding(load, statement, runtime=None))
+    expected = _binding(load, statement, runtime=load.runtime)
+    if typ == Lease.typ():
+        return _from_lease(load, verify_by_owner(load.release, Lease, owner).document, expected, one_time)
     wrapped = verify_by_owner(load.release, OfflineFile, owner).document
-    secret = _read_sealing_key(load).secret
-    return unwrap_offline(wrapped, secret, _binding(load, statement, runtime=load.runtime))
+    return unwrap_offline(wrapped, _read_sealing_key(load).secret, expected)
+
+
+def _from_lease(load: Load, lease: Lease, expected: KeyBinding, one_time: SealingKey | None) -> bytes:
+    if load.nonce is None:
+        return unwrap_restart(lease, _read_sealing_key(load).secret, expected)
+    if one_time is None:
+        raise FormatError("a lease came before the key for it was asked for", code="unexpected-message")
+    return unwrap_lease(lease, one_time.secret, expected, nonce=load.nonce)
 
 
 def _binding(load: Load, statement: Statement, *, runtime: str | None) -> KeyBinding:

@@ -136,7 +136,7 @@ def test_a_fingerprint_is_compared_at_the_terminal(
 
 
 def test_partners_are_listed(hospital: Party, clinic: Party) -> None:
-    assert hospital.run("partner", "list", "--json").json == {"partners": []}
+    assert hospital.run("partner", "list", "--json").json["partners"] == []
     assert "no partners" in hospital.run("partner", "list").stderr
     enrollment, fingerprint = meet(hospital, clinic)
     hospital.run("partner", "approve", enrollment, code=2)

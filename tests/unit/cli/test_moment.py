@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom.cli._moment import duration_of, end_of, shown, start_of, zone_of
+from strongroom.cli._moment import duration_of, end_of, shown, span, start_of, zone_of
 from strongroom.errors import UsageError
 
 NOW = datetime(2026, 11, 24, 3, 0, 0, 123456, tzinfo=UTC)
@@ -93,3 +93,23 @@ def test_an_end_in_the_past_is_a_mistake() -> None:
     with pytest.raises(UsageError) as caught:
         end_of("2020-01-01", NOW)
     assert caught.value.code == "expiry-past"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (59, "59 s"),
+        (900, "15 min"),
+        (3660, "1 h 1 min"),
+        (260_100, "3 d 15 min"),
+        (90_061, "1 d 1 h"),
+    ],
+)
+def test_a_length_of_time_is_written_in_its_two_largest_units(seconds: int, text: str) -> None:
+    assert span(seconds) == text
+
+
+def test_minutes_are_not_months() -> None:
+    assert duration_of("15min") == timedelta(minutes=15)
+    assert duration_of("15m") == timedelta(days=450)

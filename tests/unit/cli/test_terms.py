@@ -11,8 +11,10 @@ from strongroom.errors import Error, FormatError, UsageError
 from strongroom.license.period import Period
 from strongroom.license.request import Level, Right
 from strongroom.license.terms import (
+    BreakGlass,
     Expires,
     Explanations,
+    Grace,
     Levels,
     NotBefore,
     Offline,
@@ -52,6 +54,12 @@ def test_nothing_typed_is_no_term() -> None:
         (TermOptions(right=("predict", "predict")), Rights(rights=(Right.PREDICT,))),
         (TermOptions(level="sealed"), Levels(at_least=Level.SEALED)),
         (TermOptions(predictions="1,000/month"), Predictions(limit=1000, per=Period.MONTH)),
+        (TermOptions(predictions="1M/month"), Predictions(limit=1_000_000, per=Period.MONTH)),
+        (TermOptions(predictions="20k/day"), Predictions(limit=20_000, per=Period.DAY)),
+        (TermOptions(grace="72h:5k"), Grace(hours=72, predictions=5000)),
+        (TermOptions(grace="3d"), Grace(hours=72, predictions=1_000_000)),
+        (TermOptions(break_glass="12h"), BreakGlass(hours=12, uses=1)),
+        (TermOptions(break_glass="12h:3"), BreakGlass(hours=12, uses=3)),
         (TermOptions(explanations="50/day"), Explanations(limit=50, per=Period.DAY)),
         (TermOptions(tokens="9/total"), Tokens(limit=9, per=Period.TOTAL)),
         (TermOptions(rate="10/s"), Rate(limit=10, seconds=1)),
@@ -129,3 +137,30 @@ def test_any_text_gives_a_term_or_an_error_of_ours(text: str) -> None:
             assert len(terms(options)) == 1
         except Error:
             continue
+
+
+@pytest.mark.parametrize(
+    ("options", "predictions"),
+    [
+        # Twice three of thirty days, for one installation and for each of three.
+        (TermOptions(grace="72h", predictions="1M/month"), 200_000),
+        (TermOptions(grace="72h", predictions="1M/month", runtimes=3), 66_666),
+        (TermOptions(grace="72h", predictions="10/day"), 10),
+        (TermOptions(grace="1h", predictions="1/year"), 1),
+        (TermOptions(grace="24h", predictions="365/total"), 2),
+        (TermOptions(grace="24h", predictions="100/total", expires="10d"), 20),
+    ],
+)
+def test_the_grace_has_the_share_of_the_budget_that_falls_on_it(
+    options: TermOptions, predictions: int
+) -> None:
+    (grace,) = [term for term in terms(options) if isinstance(term, Grace)]
+    assert grace.predictions == predictions
+
+
+@pytest.mark.parametrize("text", ["72", "72h:", "72h:0", "h", "72h:5x", "soon"])
+def test_an_unreadable_exception_is_refused(text: str) -> None:
+    for options in (TermOptions(grace=text), TermOptions(break_glass=text)):
+        with pytest.raises(UsageError) as refused:
+            terms(options)
+        assert refused.value.code == "bad-term"

@@ -32,7 +32,7 @@ def test_accept_shows_license_and_agreement_before_it_asks(scene: Scene, tmp_pat
     refused = scene.clinic.run(*words, stdin=b"n\n", terminal=True, code=2)
     assert refused.stderr.index("Be kind.") < refused.stderr.index("Accept this license?")
     assert "The holder may predict" in refused.stderr
-    assert scene.clinic.run("models", "--json").json == {"models": []}
+    assert scene.clinic.run("models", "--json").json["models"] == []
     accepted = scene.clinic.run(*words, stdin=b"y\n", terminal=True)
     assert "is accepted, with risk 1.0.0" in accepted.text
 
@@ -49,7 +49,7 @@ def test_yes_does_not_confirm_the_owner(scene: Scene) -> None:
     assert "[fingerprint-needed]" in scene.clinic.run("accept", folder, "--yes", code=2).stderr
     wrong = ("--fingerprint", "0000-0000-0000-0000-0000")
     assert "[fingerprint-mismatch]" in scene.clinic.run("accept", folder, "--yes", *wrong, code=6).stderr
-    assert scene.clinic.run("models", "--json").json == {"models": []}
+    assert scene.clinic.run("models", "--json").json["models"] == []
 
 
 def test_the_owner_is_compared_once(scene: Scene) -> None:

@@ -9,6 +9,7 @@ from strongroom.errors import FormatError, NoMatchingKey, UsageError
 from strongroom.home import Home
 from strongroom.keys import key_file
 from strongroom.keys.key_pair import SigningKey
+from strongroom.keys.log_key import LogKey
 from strongroom.keys.text import KeyKind
 from tests.unit.home.world import NOW, OWNER, PASSPHRASE, refused
 
@@ -112,6 +113,20 @@ def test_of_several_owner_keys_the_allowed_one_is_found(home: Home) -> None:
 def test_only_kinds_that_owners_have_are_owner_keys(home: Home) -> None:
     for kind in (KeyKind.DEVICE, KeyKind.SEALING, KeyKind.OWNER_LOG, KeyKind.ORGANIZATION):
         assert refused(partial(home.keys.create_owner_key, kind, NOW)).code == "wrong-kind"
+
+
+def test_a_log_key_is_kept_and_found(home: Home) -> None:
+    assert refused(lambda: home.keys.log_key([LogKey.generate().public])).code == "no-key"
+    old, new = home.keys.create_log_key(NOW), home.keys.create_log_key(NOW)
+    assert Home.open(home.path).keys.log_key([new.public]).public == new.public
+    assert home.keys.owner_key_ids(KeyKind.OWNER_LOG) == sorted([old.key_id, new.key_id])
+
+
+def test_a_witness_key_is_kept_as_long_as_the_memory_names_it(home: Home) -> None:
+    key = home.keys.witness(OWNER.id, NOW, known=None)
+    keys = Home.open(home.path).keys
+    assert keys.witness(OWNER.id, NOW, known=key.key_id).public == key.public
+    assert keys.witness(OWNER.id, NOW, known=None).public != key.public
 
 
 def test_a_root_key_can_lie_outside_the_home(home: Home, tmp_path: Path) -> None:

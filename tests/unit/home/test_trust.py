@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.errors import FormatError, ObjectNotFound, UsageError, VerificationError
+from strongroom.errors import FormatError, ObjectNotFound, StorageError, UsageError, VerificationError
 from strongroom.home import Home
 from strongroom.home.trust import TrustStatus
 from strongroom.keys.owner import OwnerChain, make_owner, rotate_owner, verify_owner_chain
@@ -46,6 +46,19 @@ def test_updating_takes_the_newer_chain_and_refuses_rollback_and_fork(home: Home
         assert refused(partial(act, owner_chain())).code == "owner-rollback"
         assert refused(partial(act, longer(days=2))).code == "owner-fork"
     assert home.trust.get(OWNER.id).owner.version == 2
+
+
+def test_the_mark_changes_with_the_record(home: Home) -> None:
+    assert refused(lambda: home.trust.mark(OWNER.id)).code == "unknown-owner"
+    home.trust.pin(owner_chain())
+    before = home.trust.mark(OWNER.id)
+    assert Home.open(home.path).trust.mark(OWNER.id) == before
+    home.trust.update(longer())
+    assert home.trust.mark(OWNER.id) != before
+    (home.path / "trust" / f"{OWNER.id}.json").unlink()
+    (home.path / "trust").rmdir()
+    (home.path / "trust").write_bytes(b"")
+    assert isinstance(refused(lambda: home.trust.mark(OWNER.id)), StorageError)
 
 
 def test_a_stranger_is_not_updated_confirmed_or_renamed(home: Home) -> None:

@@ -8,7 +8,7 @@ from strongroom.errors import FormatError, IntegrityError, ObjectNotFound, Usage
 from strongroom.home import Home
 from strongroom.home.grants import Grant
 from strongroom.home.seals import Seal
-from strongroom.keys.provider import SoftwareKeyProvider
+from strongroom.kms.software import SoftwareKeyProvider
 from tests.unit.home.world import OWNER, license_bytes, refused
 
 PACKAGE_ID = "0123456789abcdef0123456789abcdef"

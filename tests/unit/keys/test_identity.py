@@ -7,6 +7,7 @@ import pytest
 
 from strongroom.errors import FormatError
 from strongroom.keys.identity import (
+    member_id,
     organization_id,
     owner_id,
     runtime_id,
@@ -28,11 +29,13 @@ def test_ids_follow_the_spec() -> None:
     assert owner_id(b"{}") == expected("own-", b"owner", b"{}") == "own-" + owner_id(b"{}")[4:]
     assert runtime_id(device) == expected("run-", b"runtime", device.to_bytes())
     assert organization_id(device) == expected("org-", b"organization", device.to_bytes())
+    assert member_id(device) == expected("mem-", b"member", device.to_bytes())
 
 
 def test_one_key_has_another_id_in_each_role() -> None:
     public = SigningKey.generate(KeyKind.DEVICE).public
-    assert len({owner_id(public.to_bytes())[4:], runtime_id(public)[4:], organization_id(public)[4:]}) == 3
+    ids = [owner_id(public.to_bytes()), runtime_id(public), organization_id(public), member_id(public)]
+    assert len({each[4:] for each in ids}) == 4
 
 
 def test_ids_have_their_form() -> None:

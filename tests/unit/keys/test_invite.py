@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from strongroom._limits import LIMITS
 from strongroom.crypto import jws
 from strongroom.errors import FormatError, UsageError, VerificationError
-from strongroom.keys.introduction import Invite, InviteFile, make_invite, verify_invite
+from strongroom.keys.introduction import BrokerAddress, Invite, InviteFile, make_invite, verify_invite
 from strongroom.keys.key_pair import SigningKey
 from strongroom.keys.owner import CutOff, Owner, Role, rotate_owner, verify_newer
 from strongroom.keys.signed_document import read_unverified
@@ -54,7 +55,7 @@ def test_files_and_documents_round_trip() -> None:
 
 def test_the_wire_form_is_pinned() -> None:
     assert jws.read_unverified(FILE.invite).payload.decode() == (
-        '{"expires_at":"2026-12-01T03:00:00Z","format":"invite/v1","issued_at":"2026-11-24T03:00:00Z",'
+        '{"broker":null,"expires_at":"2026-12-01T03:00:00Z","format":"invite/v1","issued_at":"2026-11-24T03:00:00Z",'
         f'"owner":"{OWNER.id}","owner_version":1,"partner":"clinic",'
         '"serial":"000102030405060708090a0b0c0d0e0f"}'
     )
@@ -135,7 +136,9 @@ def test_a_bad_document_is_refused_whoever_signed(fault: str) -> None:
         verify_invite(resigned(lambda payload: payload.update(BAD[fault])), NOW)
 
 
-@pytest.mark.parametrize("member", ["owner", "owner_version", "partner", "serial", "issued_at", "expires_at"])
+@pytest.mark.parametrize(
+    "member", ["owner", "owner_version", "partner", "serial", "issued_at", "expires_at", "broker"]
+)
 def test_a_missing_member_is_refused(member: str) -> None:
     with pytest.raises(FormatError):
         verify_invite(resigned(lambda payload: payload.pop(member)), NOW)
@@ -159,6 +162,111 @@ def test_a_token_of_another_kind_is_no_invite() -> None:
     assert caught.value.code == "wrong-kind"
     with pytest.raises(FormatError):
         read_unverified("a.b.c", Invite)
+
+
+def pem(der: bytes) -> str:
+    encoded = base64.b64encode(der).decode()
+    lines = "\n".join(encoded[at : at + 64] for at in range(0, len(encoded), 64))
+    return f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n"
+
+
+AUTHORITY = pem(bytes(range(200)))
+ADDRESS = BrokerAddress(url="https://broker.hospital.example:8443", ca=AUTHORITY)
+
+
+class TestBrokerAddress:
+    def test_it_stands_in_what_is_signed(self) -> None:
+        data = make_invite(
+            OWNER,
+            HOSPITAL.license,
+            partner="clinic",
+            serial=SERIAL,
+            now=NOW,
+            expires_at=NOW + DAY,
+            broker=ADDRESS,
+        )
+        assert verify_invite(data, NOW).document.broker == ADDRESS
+        payload = jws.read_unverified(InviteFile.from_bytes(data).invite).payload
+        assert payload.startswith(b'{"broker":{"ca":"-----BEGIN CERTIFICATE-----\\n')
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://a",
+            "https://127.0.0.1:8443",
+            "https://[::1]:65535",
+            "https://hospital.example/strongroom/v1.2",
+            "https://" + "a" * 247,
+        ],
+    )
+    def test_what_is_an_address(self, url: str) -> None:
+        msgspec.structs.replace(ADDRESS, url=url).check()
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "",
+            "http://broker",
+            "HTTPS://broker",
+            "https://",
+            "https://-broker",
+            "https://broker.",
+            "https://Broker",
+            "https://user@broker",
+            "https://user:secret@broker",
+            "https://broker:0",
+            "https://broker:65536",
+            "https://broker:",
+            "https://broker/",
+            "https://broker//a",
+            "https://broker/../a",
+            "https://broker/a?b",
+            "https://broker/a#b",
+            "https://broker/%2e",
+            "https://bröker",
+            "https://broker\n",
+            " https://broker",
+            "https://" + "a" * 248,
+        ],
+    )
+    def test_what_is_none(self, url: str) -> None:
+        with pytest.raises(FormatError) as caught:
+            msgspec.structs.replace(ADDRESS, url=url).check()
+        assert caught.value.code == "broker-address"
+
+    @pytest.mark.parametrize(
+        "ca",
+        [
+            "",
+            AUTHORITY[:-1],
+            AUTHORITY[1:],
+            AUTHORITY * 2,
+            AUTHORITY.replace("\n", "\r\n"),
+            AUTHORITY.replace("CERTIFICATE", "PRIVATE KEY"),
+            pem(b"").replace("\n\n", "\n"),
+            pem(b""),
+            AUTHORITY.replace("AA", "!!"),
+            AUTHORITY.replace("=", ""),
+            "-----BEGIN CERTIFICATE-----\n" + "A" * 68 + "\n-----END CERTIFICATE-----\n",
+            pem(bytes(8 << 10)),
+        ],
+    )
+    def test_what_is_no_certificate(self, ca: str) -> None:
+        with pytest.raises(FormatError) as caught:
+            msgspec.structs.replace(ADDRESS, ca=ca).check()
+        assert caught.value.code == "broker-address"
+
+    def test_an_invite_with_another_address_is_not_made(self) -> None:
+        with pytest.raises(FormatError):
+            make_invite(
+                OWNER,
+                HOSPITAL.license,
+                partner="clinic",
+                serial=SERIAL,
+                now=NOW,
+                expires_at=NOW + DAY,
+                broker=msgspec.structs.replace(ADDRESS, url="http://broker"),
+            )
 
 
 class TestMake:

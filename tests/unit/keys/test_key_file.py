@@ -7,11 +7,11 @@ import pytest
 
 from strongroom._encoding import to_base64url
 from strongroom.crypto import passphrase as passphrases
-from strongroom.errors import FormatError, NoMatchingKey, UnsupportedError, UsageError
+from strongroom.errors import FormatError, NoMatchingKey, UsageError
 from strongroom.keys import key_file, key_pair
 from strongroom.keys.key_file import KeyFile
 from strongroom.keys.key_pair import SealingKey, SigningKey
-from strongroom.keys.text import KeyKind, public_to_text
+from strongroom.keys.text import KeyKind
 from tests.unit.keys.parties import NOW
 
 PASSPHRASE = "correct horse battery staple"
@@ -37,7 +37,7 @@ def test_the_form_is_pinned() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KeyKind if kind is not KeyKind.OWNER_LOG])
+@pytest.mark.parametrize("kind", list(KeyKind))
 def test_a_plain_file_round_trips(kind: KeyKind) -> None:
     key = key_pair.generate(kind)
     data = key_file.to_bytes(key, passphrase=None, created_at=NOW)
@@ -88,13 +88,6 @@ def test_an_encrypted_line_of_another_kind_is_refused_before_anybody_is_asked() 
     with pytest.raises(FormatError) as caught:
         key_file.from_bytes(data, KeyKind.DEVICE, passphrase=never)
     assert caught.value.code == "wrong-kind"
-
-
-def test_a_log_key_is_reserved() -> None:
-    text = public_to_text(KeyKind.OWNER_LOG, bytes(32))
-    data = f"# strongroom owner-log key, created 2026-11-24T03:00:00Z\n# public: {text}\nx\n".encode()
-    with pytest.raises(UnsupportedError):
-        key_file.from_bytes(data, KeyKind.OWNER_LOG, passphrase=None)
 
 
 def test_a_public_line_of_another_key_is_refused() -> None:

@@ -266,7 +266,7 @@ class TestKeysFor:
         assert owner.keys_for(Role.PACKAGE, NOW) == [hospital.package.public]
         assert owner.keys_for(Role.LICENSE, NOW) == [hospital.license.public]
         assert owner.keys_for(Role.BROKER, NOW) == [hospital.broker.public]
-        assert owner.keys_for(Role.LOG, NOW) == []
+        assert owner.log_keys(NOW) == []
 
     def test_a_retired_key_verifies_what_came_before(self, hospital: Hospital, owner: Owner) -> None:
         heir = SigningKey.generate(KeyKind.OWNER_LICENSE)

@@ -8,6 +8,7 @@ import pytest
 from strongroom._encoding import canonical_json, parse_canonical_json
 from strongroom.errors import FormatError
 from strongroom.keys.key_pair import SigningKey
+from strongroom.keys.log_key import LogKey
 from strongroom.keys.owner_document import OwnerDocument, Role
 from strongroom.keys.text import KeyKind, public_to_text
 from tests.unit.keys.parties import Hospital, keys
@@ -15,6 +16,7 @@ from tests.unit.keys.parties import Hospital, keys
 HOSPITAL = Hospital(roots=keys(KeyKind.OWNER_ROOT, 2))
 OWNER = HOSPITAL.owner()
 PAYLOAD = OWNER.chain.payloads[0]
+LOG_ENTRY = {"key": LogKey.generate().public_text, "retired_at": None}
 JSON = dict[str, Any]
 
 
@@ -53,6 +55,13 @@ def test_a_cut_off_key_stays_in_its_role() -> None:
     for position in (None, 0, 12):
         payload = changed(lambda d, position=position: d["cut_off"].append(cut_off(log_position=position)))  # type: ignore[misc] # mypy does not infer the default of a lambda
         assert OwnerDocument.from_bytes(payload).to_bytes() == payload
+
+
+def test_a_log_key_stands_in_its_role() -> None:
+    payload = changed(lambda d: d["roles"].update(log=[LOG_ENTRY]))
+    document = OwnerDocument.from_bytes(payload)
+    assert document.to_bytes() == payload
+    assert [entry.key for entry in document.roles.of(Role.LOG)] == [LOG_ENTRY["key"]]
 
 
 def root(document: JSON, position: int = 0) -> str:
@@ -103,9 +112,12 @@ BAD: dict[str, Callable[[JSON], object]] = {
     ),
     "a role key twice": lambda d: d["roles"].update(license=d["roles"]["license"] * 2),
     "too many role keys": lambda d: d["roles"].update(license=d["roles"]["license"] * 65),
-    "a log key": lambda d: d["roles"].update(
+    "a log key of small order": lambda d: d["roles"].update(
         log=[{"key": public_to_text(KeyKind.OWNER_LOG, bytes(32)), "retired_at": None}]
     ),
+    "a license key as log key": lambda d: d["roles"].update(log=d["roles"]["license"]),
+    "a log key twice": lambda d: d["roles"].update(log=[LOG_ENTRY, LOG_ENTRY]),
+    "a log key as broker key": lambda d: d["roles"].update(broker=[LOG_ENTRY]),
     "a role too many": lambda d: d["roles"].update(admin=[]),
     "a role missing": lambda d: d["roles"].pop("log"),
     "a retirement of another form": lambda d: d["roles"]["license"][0].update(retired_at="soon"),
@@ -136,7 +148,9 @@ def test_a_bad_document_is_refused(fault: str) -> None:
         ("a license key as package key", "wrong-kind"),
         ("a root that is a license key", "wrong-kind"),
         ("a threshold beyond the roots", "threshold"),
-        ("a log key", "log-keys"),
+        ("a log key of small order", "small-order"),
+        ("a log key twice", "owner-key-twice"),
+        ("a log key as broker key", "wrong-kind"),
         ("a name with capitals", "name"),
     ],
 )

@@ -18,6 +18,7 @@ INVITE = Invite(
     serial="00" * 16,
     issued_at="2026-11-24T03:00:00Z",
     expires_at="2026-11-25T03:00:00Z",
+    broker=None,
 )
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from strongroom.keys.key_pair import sealing_public_to_text
 from strongroom.license.documents import (
     Acceptance,
     BreakGlassReport,
     Count,
+    Derivation,
     Document,
     Lease,
+    LeaseRequest,
     OfflineFile,
     PassphraseFile,
     Receipt,
@@ -24,6 +27,7 @@ from strongroom.license.term import Term
 from strongroom.license.terms import (
     Agreement,
     BreakGlass,
+    Derivations,
     Expires,
     Explanations,
     Grace,
@@ -46,6 +50,7 @@ from tests.unit.license.world import (
     NONCE,
     PACKAGE,
     PACKAGE_ID,
+    SEALING,
     SERIAL,
     SIGNED,
     license_of,
@@ -54,6 +59,8 @@ from tests.unit.license.world import (
 
 END: Final = datetime.fromisoformat("2027-06-30T22:00:00Z")
 DIGEST: Final = "cd" * 32
+SEALING_TEXT: Final = sealing_public_to_text(SEALING.public)
+"""1216 bytes as text: too long to stand here."""
 
 TERMS: Final[dict[str, Term]] = {
     "not-before": NotBefore(at=SIGNED),
@@ -86,6 +93,7 @@ TERMS: Final[dict[str, Term]] = {
     "break-glass": BreakGlass(hours=24, uses=2),
     "offline": Offline(hours=720, files=3),
     "agreement": Agreement(digest=DIGEST),
+    "derivations": Derivations(to=SEALING_TEXT),
 }
 
 # Not computed: what other layers derive may change without changing these bytes.
@@ -174,6 +182,30 @@ DOCUMENTS: Final[dict[str, Document]] = {
         right=Right.PREDICT,
         input="11" * 32,
         output="22" * 32,
+        issued_at=SIGNED,
+    ),
+    "lease-request": LeaseRequest(
+        owner=_OWNER,
+        license=LICENSE_ID,
+        runtime=_RUNTIME,
+        package=PACKAGE,
+        level=Level.SEALED,
+        worker_key="33" * 32,
+        nonce=NONCE,
+        previous="lea-" + "a" * 24,
+        predictions=500,
+        issued_at=SIGNED,
+    ),
+    "derivation": Derivation(
+        owner=_OWNER,
+        license=LICENSE_ID,
+        parent=PACKAGE,
+        package=DIGEST,
+        package_id=PACKAGE_ID,
+        name="risk",
+        version="1.3.0",
+        serial=SERIAL,
+        wrapped_key="AAAA",
         issued_at=SIGNED,
     ),
 }

@@ -59,6 +59,10 @@ SENTENCES = {
     ),
     "offline": ("Offline", "At most 3 runtimes without a broker, each for at most 720 hours at a time."),
     "agreement": ("Agreement", "The text with SHA-256 " + "cd" * 32 + " is part of the license."),
+    "derivations": (
+        "Derived models",
+        "They return to the owner, under its key with SHA-256 74943b4ecd441ec7.",
+    ),
 }
 
 

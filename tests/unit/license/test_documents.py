@@ -8,13 +8,23 @@ import pytest
 
 from strongroom._encoding import canonical_json, parse_canonical_json
 from strongroom.errors import FormatError
+from strongroom.keys.key_pair import sealing_public_to_text
 from strongroom.license.documents import KINDS, Document, License
 from strongroom.license.payload import from_payload, to_payload
 from strongroom.license.period import CounterName, Period
 from strongroom.license.request import Budget
-from strongroom.license.terms import Agreement, Expires, Predictions
+from strongroom.license.terms import Agreement, Derivations, Expires, Predictions
 from tests.unit.license.samples import DOCUMENTS, END
-from tests.unit.license.world import BASE, SIGNED, lease_of, license_of, offline_of, sublicense_of
+from tests.unit.license.world import (
+    BASE,
+    OTHER_SEALING,
+    SEALING,
+    SIGNED,
+    lease_of,
+    license_of,
+    offline_of,
+    sublicense_of,
+)
 
 Edit = Callable[[dict[str, Any]], None]
 
@@ -111,6 +121,15 @@ def test_every_member_has_a_type(kind: type[Document]) -> None:
         ("lease", put("nonce", "00")),
         ("lease", put("previous", "off-" + "a" * 24)),
         ("lease", put("restart_key", "")),
+        ("derivation", put("owner", "org-" + "a" * 24)),
+        ("derivation", put("license", "off-" + "a" * 24)),
+        ("derivation", put("parent", "cd" * 31)),
+        ("derivation", put("package", "")),
+        ("derivation", put("package_id", "00" * 15)),
+        ("derivation", put("name", "../risk")),
+        ("derivation", put("version", "1.3")),
+        ("derivation", put("serial", "00")),
+        ("derivation", put("wrapped_key", "")),
         ("withdrawal", put("name", "../risk")),
         ("withdrawal", put("version", "1.3")),
         ("withdrawal", put("package", "")),
@@ -132,6 +151,15 @@ def test_every_member_has_a_type(kind: type[Document]) -> None:
         ("receipt", put("input", "11")),
         ("receipt", put("part", "11")),
         ("receipt", put("right", "fly")),
+        ("lease-request", put("owner", "org-" + "a" * 24)),
+        ("lease-request", put("license", "lea-" + "a" * 24)),
+        ("lease-request", put("runtime", "org-" + "a" * 24)),
+        ("lease-request", put("package", "ab" * 31)),
+        ("lease-request", put("level", "vault")),
+        ("lease-request", put("worker_key", "33" * 31)),
+        ("lease-request", put("nonce", "ff" * 15)),
+        ("lease-request", put("previous", "off-" + "a" * 24)),
+        ("lease-request", put("predictions", 0)),
     ],
     ids=str,
 )
@@ -143,7 +171,14 @@ def test_what_a_document_may_not_say(name: str, edit: Edit) -> None:
 
 @pytest.mark.parametrize(
     ("name", "member"),
-    [("acceptance", "agreement"), ("lease", "previous"), ("lease", "restart_key"), ("withdrawal", "permits")],
+    [
+        ("acceptance", "agreement"),
+        ("lease", "previous"),
+        ("lease", "restart_key"),
+        ("withdrawal", "permits"),
+        ("lease-request", "previous"),
+        ("lease-request", "predictions"),
+    ],
 )
 def test_what_may_be_null(name: str, member: str) -> None:
     kind = type(DOCUMENTS[name])
@@ -155,6 +190,19 @@ def test_a_license_says_which_packages_rights_and_levels(missing: int) -> None:
     with pytest.raises(FormatError, match="has no term") as caught:
         license_of(base=[term for place, term in enumerate(BASE) if place != missing])
     assert caught.value.code == "missing-term"
+
+
+def test_a_license_says_once_where_derived_models_go_and_a_sublicense_does_not() -> None:
+    here, there = (
+        Derivations(to=sealing_public_to_text(secret.public)) for secret in (SEALING, OTHER_SEALING)
+    )
+    license_of(here)
+    with pytest.raises(FormatError) as caught:
+        license_of(here, there)
+    assert caught.value.code == "duplicate-term"
+    with pytest.raises(FormatError) as caught:
+        sublicense_of("lic-" + "a" * 24, here)
+    assert caught.value.code == "derivations-in-sublicense"
 
 
 def test_no_term_stands_twice_and_one_agreement_at_most() -> None:

@@ -22,6 +22,7 @@ from strongroom.license.request import (
 from strongroom.license.terms import (
     BreakGlass,
     Expires,
+    Explanations,
     Grace,
     Offline,
     Predictions,
@@ -346,6 +347,15 @@ def test_what_releases_the_keys_must_carve_out_a_budget_for_every_count() -> Non
         verdict = denied(decide(chain, authority=bare))
         assert verdict.code == "no-budget"
         assert verdict.term == "predictions"
+
+
+def test_a_budget_without_one_count_serves_the_rest() -> None:
+    chain = chain_of(Predictions(limit=100, per=Period.DAY), Explanations(limit=5, per=Period.MONTH))
+    known = lease(chain, budget=budget(10))
+    allowed(decide(chain, authority=known))
+    explain = request(right=Right.EXPLAIN, predictions=0, explanations=1)
+    verdict = denied(decide(chain, asked=explain, authority=known))
+    assert (verdict.code, verdict.term) == ("no-budget", "explanations")
 
 
 # --- narrowing -------------------------------------------------------------------------------

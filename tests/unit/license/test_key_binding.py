@@ -8,13 +8,16 @@ import pytest
 from strongroom._encoding import to_base64
 from strongroom.crypto import labels, passphrase
 from strongroom.errors import FormatError, IntegrityError, NoMatchingKey, UsageError
+from strongroom.license.documents import Derivation
 from strongroom.license.key_binding import (
     KeyBinding,
+    unwrap_derivation,
     unwrap_lease,
     unwrap_offline,
     unwrap_restart,
     unwrap_with_passphrase,
     wrap_for_lease,
+    wrap_for_owner,
     wrap_for_restart,
     wrap_for_runtime,
     wrap_with_passphrase,
@@ -29,6 +32,7 @@ from tests.unit.license.world import (
     RUNTIME,
     SEALING,
     SERIAL,
+    SIGNED,
     lease_of,
     offline_of,
     passphrase_of,
@@ -148,3 +152,38 @@ def test_what_is_no_content_key_is_refused() -> None:
         unwrap_with_passphrase(passphrase_of(LICENSE, wrapped_key=short), PHRASE, FOR_ALL)
     with pytest.raises(FormatError):
         unwrap_with_passphrase(passphrase_of(LICENSE), PHRASE, FOR_ALL)
+
+
+def _derivation(**changes: Any) -> Derivation:
+    wrapped = wrap_for_owner(CONTENT_KEY, SEALING.public, FOR_ALL, serial=SERIAL)
+    fields: dict[str, Any] = {
+        "owner": "own-" + "o" * 24,
+        "license": LICENSE,
+        "parent": "cd" * 32,
+        "package": PACKAGE,
+        "package_id": PACKAGE_ID,
+        "name": "risk",
+        "version": "1.1.0",
+        "serial": SERIAL,
+        "wrapped_key": wrapped,
+        "issued_at": SIGNED,
+    }
+    return Derivation(**(fields | changes))
+
+
+def test_a_derivation_opens_at_the_owner_and_for_nothing_else() -> None:
+    assert unwrap_derivation(_derivation(), SEALING, FOR_ALL) == CONTENT_KEY
+    with pytest.raises(IntegrityError):
+        unwrap_derivation(_derivation(), OTHER_SEALING, FOR_ALL)
+    with pytest.raises(IntegrityError):
+        unwrap_derivation(_derivation(serial="ee" * 16), SEALING, FOR_ALL)
+    other = replace(FOR_ALL, license="lic-" + "b" * 24)
+    assert refusal(lambda: unwrap_derivation(_derivation(), SEALING, other)).code == "wrong-license"
+    with pytest.raises(IntegrityError):
+        unwrap_derivation(_derivation(license=other.license), SEALING, other)
+
+
+def test_a_key_for_a_runtime_is_none_for_the_owner() -> None:
+    wrapped = wrap_for_runtime(CONTENT_KEY, SEALING.public, FOR_ALL, serial=SERIAL)
+    with pytest.raises(IntegrityError):
+        unwrap_derivation(_derivation(wrapped_key=wrapped), SEALING, FOR_ALL)

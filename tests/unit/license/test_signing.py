@@ -14,6 +14,7 @@ from strongroom.license.documents import (
     Acceptance,
     Document,
     License,
+    OfflineFile,
     OwnerSigned,
     Receipt,
     Revocation,
@@ -37,7 +38,9 @@ from tests.unit.license.world import (
     WARD,
     key,
     license_of,
+    offline_of,
     owner,
+    passphrase_of,
     refusal,
 )
 
@@ -167,6 +170,15 @@ def test_no_kind_is_taken_for_another(signed_as: type[Document], read_as: type[D
     with pytest.raises(FormatError):
         # The typ of the one with the payload of the other.
         read_unverified(forged(DOCUMENTS[signed_as.NAME], LICENSE_KEY, typ=read_as.typ()), read_as)
+
+
+def test_an_offline_file_is_by_the_license_key_or_by_the_broker() -> None:
+    for signer in (LICENSE_KEY, BROKER_KEY):
+        signed = sign_document(offline_of("lic-" + "a" * 24), signer)
+        assert verify_by_owner(signed.token, OfflineFile, OWNER) == signed
+    # A pass-phrase file is nothing that a broker may make.
+    with pytest.raises(UsageError):
+        sign_document(passphrase_of("lic-" + "a" * 24), BROKER_KEY)
 
 
 def test_an_altered_document_is_refused() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from strongroom.errors import FormatError
+from strongroom.keys.key_pair import sealing_public_to_text
 from strongroom.license.period import CounterKey, CounterName, Period
 from strongroom.license.request import BreakGlassUse, Level, Recent, Right
 from strongroom.license.term import Case, Term, UnknownTerm
@@ -13,6 +14,7 @@ from strongroom.license.terms import (
     REGISTRY,
     Agreement,
     BreakGlass,
+    Derivations,
     Expires,
     Explanations,
     Grace,
@@ -35,12 +37,14 @@ from strongroom.license.terms import (
 from strongroom.license.verdict import Allowed, Denied, OutputPolicy, Standing
 from tests.unit.license.world import (
     DAY,
+    DEVICE,
     HOUR,
     NOW,
     OFFLINE,
     OTHER_RUNTIME,
     PACKAGE,
     RUNTIME,
+    SEALING,
     chain_of,
     code_of,
     decide,
@@ -368,6 +372,9 @@ def test_an_unknown_term_refuses_everything_and_is_kept() -> None:
         {"term": "offline", "hours": 1, "files": 0},
         {"term": "offline", "hours": 0, "files": 1},
         {"term": "agreement", "digest": "ab" * 31},
+        {"term": "derivations"},
+        {"term": "derivations", "to": ""},
+        {"term": "derivations", "to": DEVICE.public_text},
     ],
     ids=str,
 )
@@ -376,8 +383,14 @@ def test_what_no_term_may_be(value: object) -> None:
         decode_term(value)
 
 
+def test_where_derived_models_go_refuses_nothing() -> None:
+    where = Derivations(to=sealing_public_to_text(SEALING.public))
+    assert where.public.to_bytes() == SEALING.public.to_bytes()
+    assert code_of(decide(chain_of(where))) == "allowed"
+
+
 def test_the_registry_has_every_class_once() -> None:
-    assert len(set(REGISTRY.values())) == len(REGISTRY) == 16
+    assert len(set(REGISTRY.values())) == len(REGISTRY) == 17
 
 
 def test_an_instant_is_cut_to_seconds_when_a_term_is_made() -> None:

@@ -12,7 +12,7 @@ from strongroom._encoding import canonical_json
 from strongroom.license.documents import KINDS, Document
 from strongroom.license.payload import from_payload, to_payload
 from strongroom.license.terms import REGISTRY, decode_term, encode_term
-from tests.unit.license.samples import DOCUMENTS, TERMS
+from tests.unit.license.samples import DOCUMENTS, SEALING_TEXT, TERMS
 
 TERM_BYTES = {
     "not-before": ('{"at":"2026-11-23T03:00:00Z","term":"not-before"}'),
@@ -36,6 +36,7 @@ TERM_BYTES = {
     "agreement": (
         '{"digest":"cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd","term":"agreement"}'
     ),
+    "derivations": ('{"term":"derivations","to":"' + SEALING_TEXT + '"}'),
 }
 
 DOCUMENT_BYTES = {
@@ -108,6 +109,21 @@ DOCUMENT_BYTES = {
         'bababababababababababababababababababababababababababab","part":null,"right":"predict","ru'
         'ntime":"run-rrrrrrrrrrrrrrrrrrrrrrrr"}'
     ),
+    "lease-request": (
+        '{"format":"lease-request/v1","issued_at":"2026-11-23T03:00:00Z","level":"sealed","license"'
+        ':"lic-llllllllllllllllllllllll","nonce":"ffffffffffffffffffffffffffffffff","owner":"own-oo'
+        'oooooooooooooooooooooo","package":"abababababababababababababababababababababababababababa'
+        'babababab","predictions":500,"previous":"lea-aaaaaaaaaaaaaaaaaaaaaaaa","runtime":"run-rrrr'
+        'rrrrrrrrrrrrrrrrrrrr","worker_key":"333333333333333333333333333333333333333333333333333333'
+        '3333333333"}'
+    ),
+    "derivation": (
+        '{"format":"derivation/v1","issued_at":"2026-11-23T03:00:00Z","license":"lic-llllllllllllll'
+        'llllllllll","name":"risk","owner":"own-oooooooooooooooooooooooo","package":"cdcdcdcdcdcdcd'
+        'cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd","package_id":"0123456789abcdef01234567'
+        '89abcdef","parent":"abababababababababababababababababababababababababababababababab","ser'
+        'ial":"00112233445566778899aabbccddeeff","version":"1.3.0","wrapped_key":"AAAA"}'
+    ),
 }
 
 IDS = {
@@ -121,6 +137,8 @@ IDS = {
     "revocation": "rev-pes3ngy5sqs46iobcqfdj2o4",
     "usage": "use-r4kis3bwqq52fdwedz5uzbqh",
     "receipt": "rct-l3nku2quephywembmncg2ngu",
+    "lease-request": "req-ewt52gez6m4a34b4z6v2n7vb",
+    "derivation": "drv-umvircztk5qgpnccn4xalnz3",
 }
 
 
@@ -156,4 +174,6 @@ def test_the_names_of_the_kinds() -> None:
         ("strongroom-revocation+jws", "rev-"),
         ("strongroom-usage+jws", "use-"),
         ("strongroom-receipt+jws", "rct-"),
+        ("strongroom-lease-request+jws", "req-"),
+        ("strongroom-derivation+jws", "drv-"),
     ]

@@ -35,8 +35,9 @@ def test_records_and_back() -> None:
 
 def test_the_wire_names_of_kinds_are_pinned() -> None:
     assert " ".join(Kind) == (
-        "owner-document restore enrollment approval suspension publication grant sublicense acceptance "
-        "lease checkout usage revocation withdrawal break-glass clone-alarm derivation refusals"
+        "owner-document restore enrollment approval suspension membership publication grant sublicense "
+        "acceptance lease return checkout usage revocation withdrawal break-glass clone-alarm "
+        "derivation refusals"
     )
 
 

@@ -33,6 +33,7 @@ STATEMENT = Statement(
     index_sha256="ab" * 32,
     created_at=NOW,
     previous="cd" * 32,
+    parent="dc" * 32,
     agreement="ef" * 32,
 )
 SIGNED = sign_statement(STATEMENT, signer(OWNER_SECRET))
@@ -61,10 +62,8 @@ def test_the_bytes_are_those_of_the_specification() -> None:
         b'{"_type":"https://in-toto.io/Statement/v1","predicate":{"agreement":"' + b"ef" * 32 + b'",'
         b'"contents_bytes":442,"created_at":"2026-11-24T03:00:00Z","format":"v1-draft","marked":[],'
         b'"name":"risk","owner":"own-aaaaaaaaaaaaaaaaaaaaaaaa",'
-        b'"package_id":"9272b7abaed1bbf3266bf3a241e7fdff","payload_bytes":100,"previous":"'
-        + b"cd"
-        * 32
-        + b'",'
+        b'"package_id":"9272b7abaed1bbf3266bf3a241e7fdff","parent":"' + b"dc" * 32 + b'",'
+        b'"payload_bytes":100,"previous":"' + b"cd" * 32 + b'",'
         b'"version":"1.2.3"},"predicateType":"urn:strongroom:package:v1-draft","subject":[{"digest":'
         b'{"sha256":"' + b"ab" * 32 + b'"},"name":"risk-1.2.3.sealed"}]}'
     )

@@ -13,6 +13,7 @@ from typing import Any
 from strongroom.errors import WorkerLost
 from strongroom.license.request import Right
 from strongroom.license.term import Term
+from strongroom.runtime.authorization import KeyFile
 from strongroom.runtime.supervisor import Supervisor
 from strongroom.runtime.watch import ClientLost
 from strongroom.runtime.worker_process import WorkerProcess
@@ -73,7 +74,7 @@ class Runtime:
             self.meter,
             schema,
             right=right,
-            clock=self._clock,
+            authorization=KeyFile(self._clock),
         )
         self._worker = worker
         self._far = far

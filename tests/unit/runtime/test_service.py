@@ -16,6 +16,7 @@ from strongroom import opening
 from strongroom.errors import Error, LicenseDenied, NoMatchingKey, StorageUnavailable, WorkerLost
 from strongroom.home.home import Home
 from strongroom.runtime import service
+from strongroom.runtime.surroundings import Surroundings
 from strongroom.runtime.worker_process import WorkerProcess
 from strongroom.worker.channel import Channel
 from strongroom.worker.frames import Frame
@@ -43,8 +44,9 @@ class Client:
         self.channel = Channel(ours, peer="model's runtime")
         self.now = datetime.now(UTC)
         process = os.getppid() if process_id is None else process_id
+        surroundings = Surroundings(clock=lambda: self.now)
         self.thread = threading.Thread(
-            target=service.serve, args=(theirs, process), kwargs={"clock": lambda: self.now}
+            target=service.serve, args=(theirs, process), kwargs={"surroundings": surroundings}
         )
         self.thread.start()
 

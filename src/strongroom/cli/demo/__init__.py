@@ -1,8 +1,10 @@
 """``strongroom demo``: hospital, clinic and competitor, from end to end.
 
 ``material`` trains a real model, ``stage`` runs command lines and shows them, ``story`` is the way that
-should work, ``refusals`` what must not, and ``report`` the table at the end. Every line that begins with
-``$`` is really run, as a process of its own, and can be typed again in the folder that --keep leaves.
+should work, ``refusals`` what must not, ``outage`` what goes on without the broker, ``ending`` the end of a
+license and the proof of it all, and ``report`` the table at the end. Every line that begins with ``$`` is
+really run, as a process of its own, and can be typed again in the folder that --keep leaves; the hospital's
+broker is one of them, on this machine only.
 """
 
 from __future__ import annotations
@@ -26,11 +28,12 @@ def demo(
     ] = None,
     shared: Shared = SHARED,
 ) -> int:
-    """Play hospital, clinic and competitor from end to end, in about a minute.
+    """Play hospital, clinic and competitor from end to end, in one to two minutes.
 
-    Trains a model on the breast-cancer data of scikit-learn, seals it, grants it to a clinic, and predicts
-    there, bit for bit as plain onnxruntime does. Then it tries what must not work, and shows how each try is
-    refused. The exit code is 1 if anything went otherwise.
+    Trains a model on the breast-cancer data of scikit-learn, seals it, grants it to a clinic through the
+    hospital's broker, and predicts there, bit for bit as plain onnxruntime does. The broker goes down and
+    comes back. Then it tries what must not work, and shows how each try is refused, revokes the license and
+    proves it. The exit code is 1 if anything went otherwise.
 
     Examples:
         $ strongroom demo
@@ -40,15 +43,23 @@ def demo(
         UnsupportedError: the libraries of the extra `demo` are missing.
         UsageError: the folder exists and is not empty.
     """
-    from strongroom.cli.demo import refusals, report, story
+    from strongroom.cli.demo import ending, outage, refusals, report, story
     from strongroom.cli.demo.stage import STOPPED, Stage
 
     _verify_libraries()
     with ExitStack() as stack:
         folder = _folder(keep, stack)
-        stage = Stage(shared.terminal, folder)
+        stage = stack.enter_context(Stage(shared.terminal, folder))
         try:
-            refusals.play(stage, story.play(stage))
+            cast = story.play(stage)
+            outage.begin(stage, cast)
+            # What is refused here needs no broker: meanwhile the lease of the clinic ends.
+            refusals.play_in_outage(stage, cast)
+            outage.end(stage, cast)
+            refusals.play(stage, cast)
+            ending.revoke(stage, cast)
+            refusals.play_older_version(stage, cast)
+            ending.prove(stage, cast)
         except Error as error:
             if error.code != STOPPED:
                 raise

@@ -14,48 +14,62 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from strongroom.cli.demo.material import ID_COLUMN, MODEL_FILE, NEWER_MODEL_FILE, PATIENTS_FILE
-from strongroom.cli.demo.story import Cast, fingerprint_in
+from strongroom.cli.demo.story import Cast, license_in, meet
 
 if TYPE_CHECKING:
     from strongroom.cli.demo.stage import Stage
 
 _PREDICT: Final = f"{PATIENTS_FILE} --id-column {ID_COLUMN}"
-_SHORT: Final = timedelta(seconds=5)
+_SHORT: Final = timedelta(seconds=8)
 
 
-def play(stage: Stage, cast: Cast) -> None:
-    """Try everything.
+def play_in_outage(stage: Stage, cast: Cast) -> None:
+    """Try what is refused on the clinic's own machine, whether the broker answers or not.
 
     Raises:
         BrokenPipeError: nobody reads any more.
         OSError: the folder cannot be written.
     """
-    stage.act("What must not work")
-    _competitor(stage)
+    stage.act("What must not work, and needs no broker to be refused")
     _edited_license(stage, cast)
-    _expired_license(stage)
     _flipped_byte(stage, cast)
     _unsigned(stage, cast)
     _other_owner(stage, cast)
     _plain_model(stage, cast)
-    _older_version(stage)
 
 
-def _competitor(stage: Stage) -> None:
+def play(stage: Stage, cast: Cast) -> None:
+    """Try the rest.
+
+    Raises:
+        BrokenPipeError: nobody reads any more.
+        OSError: the folder cannot be written.
+    """
+    stage.act("What must not work, with the broker")
+    trial = _competitor(stage, cast)
+    _expired_license(stage, trial)
+
+
+def _competitor(stage: Stage, cast: Cast) -> str:
     stage.remark("A competitor is a partner of the hospital too, for a model called trial.")
-    stage.run("init competitor --home competitor")
-    stage.run("invite competitor --home hospital", into="competitor.invite")
-    joined = stage.run("join competitor.invite --home competitor", into="competitor.enrollment")
-    fingerprint = fingerprint_in(joined)
-    stage.run(f"seal {MODEL_FILE} --name trial --home hospital")
-    stage.run(f"grant competitor.enrollment trial --fingerprint {fingerprint} --into outbox --home hospital")
-    stage.run(f"accept outbox/competitor --fingerprint {fingerprint} --yes --home competitor")
-    stage.remark("It gets hold of the clinic's folder, and tries to accept the clinic's license.")
+    sealed = stage.run(f"seal {MODEL_FILE} --name trial --home hospital")
+    trial = str(Path(sealed.text).relative_to(stage.folder))
+    stage.run("publish trial --home hospital")
+    fingerprint = meet(stage, "competitor")
+    stage.run("grant competitor trial --home hospital")
+    stage.run(f"accept trial --fingerprint {fingerprint} --package {trial} --yes --home competitor")
+    stage.remark("It gets hold of the clinic's license, and tries to accept it.")
     stage.refused(
         "the competitor accepts the clinic's license",
-        "accept outbox/clinic --yes --home competitor",
+        "accept clinic.license --yes --home competitor",
         exit_code=6,
         codes=("wrong-holder",),
+    )
+    stage.refused(
+        "the competitor asks the broker for the clinic's license",
+        f"accept {cast.license} --yes --home competitor",
+        exit_code=3,
+        codes=("unknown-license",),
     )
     stage.remark("It copies license, acceptance and package from the clinic's home into its own, by hand.")
     for folder in ("licenses", "packages"):
@@ -65,14 +79,16 @@ def _competitor(stage: Stage) -> None:
     stage.refused(
         "the competitor's key on the clinic's files",
         f"predict risk {_PREDICT} --home competitor",
-        exit_code=5,
-        codes=("no-authority",),
+        exit_code=3,
+        codes=("not-found",),
     )
+    return trial
 
 
 def _edited_license(stage: Stage, cast: Cast) -> None:
     stage.remark("Somebody at the clinic makes 5,000,000 predictions a month of 5,000.")
-    file = json.loads((stage.folder / "outbox/clinic/clinic.license").read_bytes())
+    stage.run(f"license show {cast.license} -o clinic.license --home hospital")
+    file = json.loads((stage.folder / "clinic.license").read_bytes())
     header, payload, signature = file["license"].split(".")
     said = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
     edited = base64.urlsafe_b64encode(said.replace(b'"limit":5000,', b'"limit":5000000,')).rstrip(b"=")
@@ -84,13 +100,11 @@ def _edited_license(stage: Stage, cast: Cast) -> None:
     )
 
 
-def _expired_license(stage: Stage) -> None:
-    stage.remark("A license for five seconds.")
+def _expired_license(stage: Stage, trial: str) -> None:
+    stage.remark("A license for eight seconds.")
     ends = datetime.now(UTC) + _SHORT
-    stage.run(
-        f"grant clinic trial --expires {ends:%Y-%m-%dT%H:%M:%SZ} --into trial-outbox --home hospital",
-    )
-    stage.run("accept trial-outbox/clinic --yes --home clinic")
+    stage.run(f"grant clinic trial --expires {ends:%Y-%m-%dT%H:%M:%SZ} --home hospital")
+    stage.run(f"accept trial --package {trial} --yes --home clinic")
     time.sleep(max(0.0, (ends - datetime.now(UTC)).total_seconds()) + 1)
     stage.refused(
         "an expired license",
@@ -141,6 +155,7 @@ def without_signature(package: bytes) -> bytes:
 def _other_owner(stage: Stage, cast: Cast) -> None:
     stage.remark("The competitor seals a model of its own under the same name and version, and it is put in")
     stage.remark("the place of the hospital's in the clinic's home.")
+    stage.run("init competitor --home competitor")
     stage.run(f"seal {NEWER_MODEL_FILE} --name risk --home competitor")
     own = [
         path
@@ -171,11 +186,21 @@ def _plain_model(stage: Stage, cast: Cast) -> None:
         )
 
 
-def _older_version(stage: Stage) -> None:
+def play_older_version(stage: Stage, cast: Cast) -> None:
+    """Try to go back to a version, once a higher one was used.
+
+    Raises:
+        BrokenPipeError: nobody reads any more.
+    """
+    stage.act("A better version")
+    stage.remark("The license that was signed in the outage is still good.")
+    stage.run(f"accept {cast.second_license} --yes --home clinic")
     stage.remark("The hospital sends a better version. Once the clinic has used it, the old one is refused.")
-    stage.run(f"seal {NEWER_MODEL_FILE} --name risk --version 2.0.0 --home hospital")
-    stage.run("grant clinic risk@2.0.0 --into newer-outbox --home hospital")
-    stage.run("accept newer-outbox/clinic --yes --home clinic")
+    sealed = stage.run(f"seal {NEWER_MODEL_FILE} --name risk --version 2.0.0 --home hospital")
+    newer = Path(sealed.text).relative_to(stage.folder)
+    stage.run("publish risk@2.0.0 --home hospital")
+    granted = stage.run("grant clinic risk@2.0.0 --home hospital")
+    stage.run(f"accept {license_in(granted)} --package {newer} --yes --home clinic")
     stage.run(
         f"predict risk@2.0.0 {_PREDICT} -o newer.csv --home clinic", tried="predict with the newer version"
     )

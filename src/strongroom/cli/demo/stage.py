@@ -3,6 +3,8 @@
 stage.act("The hospital seals its model")
 stage.run("seal risk.onnx --name risk --home hospital")
 stage.refused("a flipped byte", "predict ./flipped.sealed patients.csv --home clinic", exit_code=6)
+broker = stage.start("broker run --home hospital", until="It answers")       # a process that goes on
+broker.stop()
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -27,6 +30,9 @@ STOPPED: Final = "demo-stopped"
 _SHOWN_LINES: Final = 14
 _ERROR: Final = re.compile(r"^strongroom: error: (?P<message>.*) \[(?P<code>[a-z0-9-]+)\]$", re.MULTILINE)
 _TIMEOUT_SECONDS: Final = 120
+_START_SECONDS: Final = 30
+_STOP_SECONDS: Final = 20
+_GLANCE_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +67,49 @@ class Line:
     exit_code: int | None
 
 
+class Server:
+    """A command line that goes on until it is stopped."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self._process = process
+        self._log = log
+
+    def wait_until(self, text: str) -> bool:
+        """Wait until it says something; False if it ended before, or says nothing for too long."""
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if text in self._log.read_text(encoding="utf-8", errors="replace"):
+                return True
+            time.sleep(_GLANCE_SECONDS)
+        return False
+
+    def stop(self) -> None:
+        """End it, as Ctrl-C does; stopping twice is harmless."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
 class Stage:
-    """A folder with three homes, and a record of what happened in it."""
+    """A folder with the homes, and a record of what happened in it. As a context it ends what it started."""
 
     def __init__(self, terminal: Terminal, folder: Path) -> None:
         self._terminal = terminal
         self._started = time.monotonic()
         self.folder = folder
         self.lines: list[Line] = []
+        self._servers: list[Server] = []
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for server in self._servers:
+            server.stop()
 
     @property
     def seconds(self) -> float:
@@ -107,6 +148,34 @@ class Stage:
             raise Error(f"the demo stopped at: strongroom {words}", code=STOPPED)
         return outcome
 
+    def start(self, words: str, *, until: str) -> Server:
+        """Start a command line that goes on, and wait until it says that it is ready.
+
+        Raises:
+            Error: it ended, or said nothing (code ``demo-stopped``).
+            BrokenPipeError: nobody reads any more.
+        """
+        self._say(f"$ strongroom {words}", style="bold cyan")
+        log = self.folder / f"server-{len(self._servers) + 1}.log"
+        with log.open("wb") as sink:
+            process = subprocess.Popen(  # noqa: S603  # this very program, with words of ours
+                _program(words),
+                cwd=self.folder,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+            )
+        server = Server(process, log)
+        self._servers.append(server)
+        ready = server.wait_until(until)
+        shown = log.read_text(encoding="utf-8", errors="replace").splitlines()[:_SHOWN_LINES]
+        self._say("\n".join([*(f"  {line}" for line in shown), ""]))
+        if not ready:
+            self.lines.append(Line(f"strongroom {words}", "it did not start", False, 0.0, process.poll()))
+            raise Error(f"the demo stopped at: strongroom {words}", code=STOPPED)
+        return server
+
     def refused(self, tried: str, words: str, *, exit_code: int, codes: tuple[str, ...]) -> Outcome:
         """Run a command line that must be refused, with this exit code, for one of these reasons.
 
@@ -139,7 +208,7 @@ class Stage:
         self._say(f"$ strongroom {words}{f' > {into}' if into else ''}", style="bold cyan")
         begun = time.monotonic()
         done = subprocess.run(  # noqa: S603  # this very program, with words of ours
-            [sys.executable, "-m", "strongroom", *shlex.split(words)],
+            _program(words),
             cwd=self.folder,
             env=_environment(),
             stdin=subprocess.DEVNULL,
@@ -168,6 +237,10 @@ class Stage:
     def _say(self, text: str, *, style: str = "") -> None:
         if not self._terminal.json:
             self._terminal.say(text, style=style)
+
+
+def _program(words: str) -> list[str]:
+    return [sys.executable, "-m", "strongroom", *shlex.split(words)]
 
 
 def _environment() -> dict[str, str]:

@@ -1,12 +1,13 @@
-"""The way that works: the hospital seals and grants, the clinic accepts and predicts.
+"""The way that works: the hospital seals, publishes and grants, the clinic accepts, predicts and narrows.
 
-Homes: ``hospital``, ``clinic`` and, later, ``competitor``.
+Homes: ``hospital``, ``clinic``, ``ward`` (a site of the clinic) and, later, ``competitor``.
 """
 
 from __future__ import annotations
 
 import csv
 import re
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,21 +23,35 @@ from strongroom.cli.demo.material import (
 )
 
 if TYPE_CHECKING:
-    from strongroom.cli.demo.stage import Outcome, Stage
+    from strongroom.cli.demo.stage import Outcome, Server, Stage
 
+_LICENSE: Final = re.compile(r"\b(?:lic|sub)-[a-z2-7]{24}\b")
 _FINGERPRINT: Final = re.compile(r"(?:[0-9A-Z]{4}-){4}[0-9A-Z]{4}")
 _ANSWERS: Final = "answers.csv"
 _PROBABILITIES: Final = "probabilities.csv"
 
 
-@dataclass(frozen=True, slots=True)
+_LEASE: Final = "20s"
+"""Short, so that its end can be waited for."""
+
+
+@dataclass(slots=True)
 class Cast:
     """What the second half builds on."""
 
     package: Path
     """The sealed model in the clinic's home."""
-    fingerprint: str
-    """Of the clinic's enrollment."""
+    outbox: str
+    """The sealed model in the hospital's home, relative: what is sent to partners."""
+    license: str
+    """Of the clinic."""
+    broker_line: str
+    """What starts the broker again."""
+    broker: Server
+    lease_ends: float = 0.0
+    """On the monotonic clock: when the lease of the clinic has ended for certain."""
+    second_license: str = ""
+    """Of the clinic too: signed while the broker was down."""
 
 
 def play(stage: Stage) -> Cast:
@@ -50,12 +65,22 @@ def play(stage: Stage) -> Cast:
     known = material.prepare(stage.folder)
     stage.remark(f"Gradient boosting, exported to {MODEL_FILE}; right for {known.accuracy:.1%} of")
     stage.remark(f"the {known.patients} held-out patients, who are the clinic's: {PATIENTS_FILE}")
-    _seal(stage)
+    sent = _seal(stage)
+    line = f"broker run --listen 127.0.0.1:{_free_port()} --lease {_LEASE} --home hospital"
+    broker = _publish(stage, line)
     fingerprint = _meet(stage)
-    _grant(stage, fingerprint)
-    _accept(stage, fingerprint)
+    license = _grant(stage, known)
+    _accept(stage, fingerprint, sent)
     _predict(stage, known)
-    return Cast(package=find_package(stage, "clinic"), fingerprint=fingerprint)
+    _narrow(stage, license, sent)
+    return Cast(find_package(stage, "clinic"), sent, license, line, broker)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def find_package(stage: Stage, home: str, name: str = "risk-1.0.0.sealed") -> Path:
@@ -75,7 +100,13 @@ def fingerprint_in(outcome: Outcome) -> str:
     return match[0] if match else ""
 
 
-def _seal(stage: Stage) -> None:
+def license_in(outcome: Outcome) -> str:
+    """Return the license id that a command printed; empty if it printed none."""
+    match = _LICENSE.search(outcome.text)
+    return match[0] if match else ""
+
+
+def _seal(stage: Stage) -> str:
     stage.act("The hospital seals it")
     stage.run("init hospital --home hospital")
     sealed = stage.run(
@@ -84,38 +115,71 @@ def _seal(stage: Stage) -> None:
     )
     package = Path(sealed.text).relative_to(stage.folder)
     stage.run(f"verify {package} --home hospital", tried="verify the package, byte by byte")
-    stage.run(f"inspect {package}")
+    return str(package)
+
+
+def _publish(stage: Stage, line: str) -> Server:
+    stage.act("The hospital starts its broker")
+    stage.remark("In a window of its own: it goes on.")
+    broker = stage.start(line, until="It answers")
+    stage.run(
+        "publish risk --home hospital", tried="publish: the broker gets the key, wrapped, and not the model"
+    )
+    return broker
 
 
 def _meet(stage: Stage) -> str:
     stage.act("The clinic joins")
     stage.run("init clinic --partner-only --home clinic")
-    stage.run("invite clinic --home hospital", into="clinic.invite")
-    joined = stage.run(
-        "join clinic.invite --home clinic", into="clinic.enrollment", tried="invite and join, with files only"
-    )
+    return meet(stage, "clinic", tried="invite, join and approve, through the broker")
+
+
+def meet(stage: Stage, partner: str, *, tried: str | None = None, file: str = "") -> str:
+    """Have a partner join the hospital through the broker; returns the fingerprint."""
+    stage.run(f"invite {partner} --home hospital", into=f"{partner}.invite")
+    joined = stage.run(f"join {partner}.invite --home {partner}{file}")
     fingerprint = fingerprint_in(joined)
     stage.remark(f"The two call each other and read out the fingerprint: {fingerprint}\n")
+    stage.run(f"partner approve {partner} --fingerprint {fingerprint} --home hospital", tried=tried)
     return fingerprint
 
 
-def _grant(stage: Stage, fingerprint: str) -> None:
+def _grant(stage: Stage, known: Material) -> str:
     stage.act("The hospital grants the model to the clinic")
-    stage.run(
-        f"grant clinic.enrollment risk --agreement {AGREEMENT_FILE} --predictions 5000/month "
-        f"--fingerprint {fingerprint} --into outbox --home hospital",
-        tried="grant, under an agreement and with a budget",
+    stage.remark("The grace time is enough for all patients once: it is for when the broker is down.")
+    granted = stage.run(
+        f"grant clinic risk --agreement {AGREEMENT_FILE} --until 1y --predictions 5000/month "
+        f"--right predict --right sublicense --grace 1h:{known.patients} --break-glass 1h "
+        "--offline 30d --home hospital",
+        tried="grant, under an agreement, with a budget and a grace time",
     )
+    return license_in(granted)
 
 
-def _accept(stage: Stage, fingerprint: str) -> None:
+def _accept(stage: Stage, fingerprint: str, sent: str) -> None:
     stage.act("The clinic accepts")
+    stage.run("models --home clinic")
     stage.run(
-        f"accept outbox/clinic --fingerprint {fingerprint} --yes --home clinic",
+        f"accept risk --fingerprint {fingerprint} --package {sent} --yes --home clinic",
         tried="accept license and agreement",
     )
-    stage.run("models --home clinic")
     stage.run("open risk --home clinic", tried="open: check everything, run nothing")
+
+
+def _narrow(stage: Stage, license: str, sent: str) -> None:
+    stage.act("The clinic passes it on to a ward, which goes where there is no network")
+    stage.run("init ward --partner-only --home ward")
+    fingerprint = meet(stage, "ward", file=" -o ward.enrollment")
+    narrowed = stage.run(
+        f"license narrow {license} ward.enrollment --predictions 500/month --expires 90d "
+        f"--fingerprint {fingerprint} --home clinic",
+        tried="narrow: pass the license on to a site, with less",
+    )
+    stage.run(f"accept {license_in(narrowed)} --fingerprint {fingerprint} --package {sent} --yes --home ward")
+    stage.run(
+        "license checkout risk --until 7d --home ward",
+        tried="check out a key file, for a machine without network",
+    )
 
 
 def _predict(stage: Stage, known: Material) -> None:

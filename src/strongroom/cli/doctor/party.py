@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from strongroom.cli.doctor import broker
 from strongroom.cli.doctor.finding import Finding, failed, passed, warned
 from strongroom.errors import Error, ObjectNotFound
 
@@ -33,11 +34,18 @@ def findings(shared: Shared) -> Iterator[Finding]:
     yield passed("home", f"{home.name}, {home.path}")
     yield _open_to_others(home.path)
     yield _protection(home)
-    for check in (_owners, _partners, _clock, _licenses):
+    checks = {
+        "owners": _owners,
+        "partners": _partners,
+        "clock": _clock,
+        "licenses": _licenses,
+        "broker": broker.findings,
+    }
+    for name, check in checks.items():
         try:
             yield from check(home, shared.now)
         except Error as error:
-            yield failed(check.__name__.strip("_"), str(error), error.hint or "restore it from a backup")
+            yield failed(name, str(error), error.hint or "restore it from a backup")
 
 
 def _open_to_others(root: Path) -> Finding:
@@ -120,11 +128,12 @@ def _clock(home: Home, now: datetime) -> Iterator[Finding]:
 
 
 def _licenses(home: Home, now: datetime) -> Iterator[Finding]:
-    from strongroom.cli.license import ends_of
+    from strongroom.cli.license.stored import ends_of
 
     for stored in home.catalog.licenses.all():
         check = f"license {stored.license_id}"
-        ends = ends_of(home, stored.file)
+        # With a broker, keys come with leases, and the end of a key file ends nothing.
+        ends = ends_of(home, stored.file, with_keys=home.brokers.address(stored.owner_id) is None)
         days = None if ends is None else (ends - now).days
         if stored.acceptance is None:
             yield warned(check, "not accepted", "strongroom accept FILE.license")

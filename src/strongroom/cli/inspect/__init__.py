@@ -55,7 +55,7 @@ def explain(shared: Shared, file: Path) -> Explanation:
         StorageUnavailable: it cannot be read.
     """
     from strongroom.cli._file import STANDARD, read_input
-    from strongroom.cli.inspect import document, package, text
+    from strongroom.cli.inspect import derived, document, package, text
 
     if file.is_dir():
         raise UsageError(
@@ -65,6 +65,8 @@ def explain(shared: Shared, file: Path) -> Explanation:
         )
     if file != STANDARD and package.is_package(file):
         return package.explain(file)
+    if file != STANDARD and derived.is_derived(file):
+        return derived.explain(file)
     data = read_input(shared.terminal, file)
     for explain_as in (document.explain, text.explain):
         found = explain_as(data)
@@ -73,7 +75,8 @@ def explain(shared: Shared, file: Path) -> Explanation:
     raise FormatError(
         f"{file} is no file of Strongroom",
         code="unknown-file",
-        hint="known are packages, signatures, licenses, acceptances, invites, enrollments, owners and keys",
+        hint="known are packages, derived models, signatures, licenses, acceptances, invites, enrollments, "
+        "owners and keys",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,12 @@ from strongroom.errors import Error
 from tests.scenarios.command_line import Outcome, run_in_process
 
 REFUSALS = (
+    "granting while the broker is down",
+    "predict when the predictions of the grace time are used up",
+    "the competitor accepts the clinic's license",
+    "the competitor asks the broker for the clinic's license",
     "the competitor's key on the clinic's files",
+    "a revoked license",
     "an edited license",
     "an expired license",
     "one flipped byte",
@@ -49,7 +55,7 @@ def test_every_refusal_of_the_list_is_tried(played: tuple[Outcome, Path]) -> Non
     assert "bit for bit" in table
     for tried in REFUSALS:
         assert tried.split()[0] in table
-    assert len(re.findall(r"\(exit code [1-9]\)", played[0].text)) == len(REFUSALS) + 1
+    assert len(re.findall(r"\(exit code [1-9]\)", played[0].text)) == len(REFUSALS)
 
 
 @pytest.mark.slow
@@ -62,11 +68,11 @@ def test_every_line_that_it_shows_can_be_typed_again(played: tuple[Outcome, Path
 
 
 @pytest.mark.slow
-def test_the_folder_stays_with_three_homes(played: tuple[Outcome, Path]) -> None:
+def test_the_folder_stays_with_all_homes(played: tuple[Outcome, Path]) -> None:
     _, folder = played
-    for home in ("hospital", "clinic", "competitor"):
+    for home in ("hospital", "clinic", "ward", "competitor"):
         assert (folder / home / "home.json").is_file()
-    assert run_in_process(["models", "--home", str(folder / "clinic")]).code == 0
+    assert run_in_process(["owner", "show", "hospital", "--home", str(folder / "clinic")]).code == 0
     assert run_in_process(["demo", "--keep", str(folder)]).code == 2
 
 
@@ -165,3 +171,21 @@ def test_the_table_marks_what_failed(tmp_path: Path, capsys: pytest.CaptureFixtu
     shown = capsys.readouterr().out
     assert "it [worked]" in shown
     assert "FAILED" in shown
+
+
+def test_a_server_that_does_not_start_stops_the_demo(tmp_path: Path) -> None:
+    with stage(tmp_path) as played, pytest.raises(Error) as caught:
+        played.start("broker run --home nowhere", until="It answers")
+    assert caught.value.code == STOPPED
+    assert [line.held for line in played.lines] == [False]
+
+
+def test_what_was_started_ends_with_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on = [sys.executable, "-u", "-c", "import time; print('It answers'); time.sleep(60)"]
+    monkeypatch.setattr("strongroom.cli.demo.stage._program", lambda words: goes_on)
+    monkeypatch.setattr("strongroom.cli.demo.stage._START_SECONDS", 2)
+    with stage(tmp_path) as played:
+        server = played.start("broker run", until="It answers")
+        assert server.wait_until("no such text") is False
+        server.stop()
+    server.stop()

@@ -1,0 +1,1 @@
+"""What surrounds every request: plain ASGI, one file for each concern."""

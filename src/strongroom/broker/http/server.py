@@ -1,0 +1,215 @@
+"""The listening end: uvicorn with TLS 1.3, HTTP/1.1, and a time limit for every step of a client.
+
+    server = BrokerServer(app, settings, listener=listen("127.0.0.1", 8443), context=context)
+    server.run()                         # until SIGINT or SIGTERM; requests under way are finished
+
+Uvicorn limits how long a connection may idle between requests, but not how long a client may take
+for a handshake or for the head of a request: that is added here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import h11
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from strongroom.broker.http.settings import HttpSettings
+from strongroom.errors import UsageError
+
+_RENEW_EVERY_SECONDS: Final = 3600
+_MAX_HEAD_BYTES: Final = 32 << 10
+_BACKLOG: Final = 256
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class BrokerServer:
+    """One listening broker."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: HttpSettings,
+        *,
+        listener: socket.socket,
+        context: ssl.SSLContext,
+        renew: Callable[[], None] | None = None,
+        ready: Callable[[], None] | None = None,
+    ) -> None:
+        """Wire it; nothing is answered yet.
+
+        Args:
+            app: The application.
+            settings: Limits and times.
+            listener: What ``listen`` returned.
+            context: The TLS context.
+            renew: Called once an hour, to renew certificates.
+            ready: Called when connections are taken.
+        """
+        self._settings = settings
+        self._listener = listener
+        self._server = _Server(_config(app, settings, context, renew), ready)
+
+    def run(self) -> None:
+        """Serve until the process is asked to end, by a signal or by ``stop``."""
+        with asyncio.Runner(loop_factory=lambda: _Loop(self._settings)) as runner:
+            runner.run(self._server.serve(sockets=[self._listener]))
+
+    def stop(self) -> None:
+        """Ask it to end, from any thread."""
+        self._server.should_exit = True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take an address; port 0 is any that is free.
+
+    Raises:
+        UsageError: it is taken, or not of this machine (code ``address-in-use``).
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise UsageError(
+            f"the broker cannot listen on {host} port {port}",
+            code="address-in-use",
+            hint="is another broker running? choose another address with --listen HOST:PORT",
+        ) from error
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End in order on a signal, as uvicorn does, but do not raise it again afterwards.
+
+        That would kill the process before the ledger and the database are closed.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        await super().startup(sockets)
+        if self._ready is not None:
+            self._ready()
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop whose servers do not wait a minute for a handshake."""
+
+    def __init__(self, settings: HttpSettings) -> None:
+        super().__init__()
+        self._handshake_seconds = settings.handshake_seconds
+
+    async def create_server(self, *arguments: Any, **options: Any) -> Any:
+        if options.get("ssl") is not None:
+            options.setdefault("ssl_handshake_timeout", self._handshake_seconds)
+            options.setdefault("ssl_shutdown_timeout", self._handshake_seconds)
+        return await super().create_server(*arguments, **options)
+
+
+def _config(
+    app: ASGIApp,
+    settings: HttpSettings,
+    context: ssl.SSLContext,
+    renew: Callable[[], None] | None,
+) -> uvicorn.Config:
+    # What uvicorn logs quotes requests of strangers; the request log says all that is needed.
+    logging.getLogger("uvicorn").addHandler(logging.NullHandler())
+    logging.getLogger("uvicorn").propagate = False
+
+    async def notify() -> None:
+        if renew is not None:
+            await asyncio.to_thread(renew)
+
+    return uvicorn.Config(
+        app,
+        http=_protocol(settings.header_seconds),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        # Addresses of clients are what the connection says, never what a header says.
+        proxy_headers=False,
+        server_header=False,
+        ssl_context_factory=lambda *_: context,
+        limit_concurrency=settings.max_connections,
+        backlog=_BACKLOG,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+        h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
+        callback_notify=notify,
+        timeout_notify=_RENEW_EVERY_SECONDS,
+    )
+
+
+def _protocol(header_seconds: float) -> type[asyncio.Protocol]:
+    class Impatient(H11Protocol):
+        """HTTP/1.1 with a deadline for whatever the client owes."""
+
+        _deadline: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._arm()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self._owes_us():
+                # The deadline stands from the first byte on; no further byte moves it.
+                self._arm()
+            else:
+                self._disarm()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._disarm()
+            super().connection_lost(exc)
+
+        def on_response_complete(self) -> None:
+            self._disarm()
+            super().on_response_complete()
+            if self.conn.their_state is h11.SEND_BODY:
+                # Answered before its body was read: nobody waits for the rest.
+                self._arm()
+
+        def _owes_us(self) -> bool:
+            """Say whether the rest of a head, or of a body that nobody reads, is still to come."""
+            cycle: Any = self.cycle
+            # None before the first request, whatever its annotation says.
+            answered = cycle is not None and cycle.response_complete
+            return self.conn.their_state is h11.IDLE or (self.conn.their_state is h11.SEND_BODY and answered)
+
+        def _arm(self) -> None:
+            if self._deadline is None:
+                self._deadline = self.loop.call_later(header_seconds, self._give_up)
+
+        def _disarm(self) -> None:
+            if self._deadline is not None:
+                self._deadline.cancel()
+                self._deadline = None
+
+        def _give_up(self) -> None:
+            # Not a polite end: who is slow on purpose would be slow with that too.
+            self.transport.abort()
+
+    return Impatient

@@ -1,0 +1,361 @@
+"""Giving: what happens within the act that gives a lease, or refuses it.
+
+    outcome = ledger.act(partial(giving.give, case=case))
+    # Given(token, entry, ...) or Alarm(refusal, ...)
+
+In this order: what the rules say now, whether the request is one that was answered before,
+whether it is fresh and from the only copy of its runtime; then the lease before is
+superseded and what was used under it is counted; then the decision; then the lease is signed and
+written. A refusal takes all of it back, but for an alarm (spec/license.md, "Giving leases").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from strongroom._encoding import to_instant
+from strongroom.broker.act import Act
+from strongroom.broker.decide import BrokerFacts, Offer, Wish, decide, ends_of
+from strongroom.broker.keys import BrokerKeys
+from strongroom.broker.knowledge import Catalogued, Holding, Knowledge, Look, Machine
+from strongroom.broker.principal import Principal
+from strongroom.broker.records import HoldRow, LeaseEnd, LeaseRow, SeatRow
+from strongroom.broker.services.admission import verify_partner_admitted, verify_runtime_admitted
+from strongroom.broker.services.envelopes import Envelopes
+from strongroom.broker.services.ownership import own_or_not_found
+from strongroom.broker.services.reporting import count_report, own_holding, own_machine
+from strongroom.broker.slices import Span, keys_of
+from strongroom.broker.tally import Tally
+from strongroom.errors import BrokerRefused
+from strongroom.license.documents import Lease, LeaseRequest, Usage
+from strongroom.license.period import CounterKey
+from strongroom.license.signing import Signed, sign_document
+from strongroom.license.verdict import Denied, raise_denied
+from strongroom.log.entry import Kind
+
+FRESHNESS: Final = timedelta(seconds=300)
+"""How far the clocks of a runtime and its broker may differ."""
+_MOST_ALARMS: Final = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the rules say about one runtime, license and package; it holds while the generation stands."""
+
+    holding: Holding
+    package: Catalogued
+    machine: Machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One request, verified, with the content key already wrapped."""
+
+    principal: Principal
+    request: Signed[LeaseRequest]
+    usage: Signed[Usage] | None
+    known: Known
+    envelopes: Envelopes
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The lease that is the answer, fresh or given before."""
+
+    token: str
+    entry: int
+    known: Known
+    at: datetime
+    before: tuple[str, ...]
+    """The lease that it supersedes, if any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Two copies of one runtime are at work: a refusal that stands in the log."""
+
+    refusal: BrokerRefused
+    newest: str
+    previous: str | None
+
+
+class RuntimeChangedError(Exception):
+    """The runtime enrolled anew while its request was on the way: the wrapping is for its old keys."""
+
+
+def find_known(look: Look, principal: Principal, *, runtime: str, license: str, package: str) -> Known:
+    """Look up what a runtime asks about.
+
+    Raises:
+        ObjectNotFound: one of them is not there, or is another's.
+    """
+    return Known(
+        machine=own_machine(principal, look.machine(runtime)),
+        holding=own_holding(principal, look.holding(license)),
+        package=own_or_not_found(
+            principal, look.catalogued(package), lambda _: [principal.organization], owner_too=False
+        ),
+    )
+
+
+class Giving:
+    """Gives leases."""
+
+    __slots__ = ("_alarms", "_keys", "_knowledge", "_lifetime")
+
+    def __init__(self, keys: BrokerKeys, knowledge: Knowledge, lifetime: timedelta) -> None:
+        self._keys = keys
+        self._knowledge = knowledge
+        self._lifetime = lifetime
+        self._alarms: dict[tuple[str, str | None], None] = {}
+
+    def give(self, act: Act, case: Case) -> Given | Alarm:
+        """Give a lease, or say which one was given for this request.
+
+        Raises:
+            ObjectNotFound: what it asks about is not there any more.
+            BrokerRefused: as ``Leasing.take``, but for ``clone-suspected``, which is returned.
+            LicenseDenied: the license says no.
+            RuntimeChangedError: the keys were wrapped for another enrollment of the runtime.
+        """
+        request = case.request.document
+        known = find_known(
+            self._knowledge.look_within(act),
+            case.principal,
+            runtime=request.runtime,
+            license=request.license,
+            package=request.package,
+        )
+        if known.machine.row != case.known.machine.row:
+            raise RuntimeChangedError
+        verify_admitted(known.machine)
+        newest = act.kept.newest_lease(request.runtime, request.license, request.package)
+        if newest is not None and newest.nonce == request.nonce:
+            self._verify_stands(act, request, known)
+            return Given(newest.token, newest.entry, known, act.now, _before(request))
+        _verify_fresh(request, act.now)
+        if newest is not None and newest.ended is None and request.previous != newest.lease:
+            return self._alarm(act, case, known, newest)
+        return self._write(act, case, known, self._decide(act, case, known, newest))
+
+    def remember(self, alarm: Alarm) -> None:
+        """Note that an alarm is in the log: a copy that asks every second must not fill it."""
+        if len(self._alarms) >= _MOST_ALARMS:
+            self._alarms.clear()
+        self._alarms[alarm.newest, alarm.previous] = None
+
+    def facts(self, known: Known) -> BrokerFacts:
+        """Return what a decision has to know, but for counts and seats."""
+        return BrokerFacts(
+            lease=self._lifetime,
+            accepted=known.holding.accepted,
+            revoked=known.holding.revoked,
+            hindrances=known.holding.hindrances,
+            withdrawals=known.package.withdrawals,
+        )
+
+    def _verify_stands(self, act: Act, request: LeaseRequest, known: Known) -> None:
+        # What was given before is not shown again where nothing would be given now.
+        if known.holding.revoked or known.holding.hindrances:
+            wish = _wish(request, known.package)
+            answer = decide(known.holding.chain, wish, self.facts(known), act.now)
+            if isinstance(answer, Denied):
+                raise_denied(answer)
+
+    def _alarm(self, act: Act, case: Case, known: Known, newest: LeaseRow) -> Alarm:
+        request = case.request.document
+        before = request.previous
+        if (newest.lease, before) not in self._alarms:
+            act.record(
+                Kind.CLONE_ALARM,
+                (newest.lease, request.runtime, *known.holding.subjects),
+                document=case.request.token,
+                newest=newest.lease,
+                previous=before or "none",
+            )
+        refusal = BrokerRefused(
+            "another copy of this machine has renewed the lease: "
+            f"the newest one is {newest.lease}, and this request goes on from {before or 'none'}",
+            code="clone-suspected",
+            hint="end the copy; then the owner lets this machine start again: "
+            f"strongroom lease release {newest.lease}",
+        )
+        return Alarm(refusal, newest.lease, before)
+
+    def _decide(self, act: Act, case: Case, known: Known, newest: LeaseRow | None) -> Offer:
+        """Supersede the lease before, count what was used under it, and decide about the next one."""
+        request, chain = case.request.document, known.holding.chain
+        held = act.kept.holds(chain.ids) if known.holding.is_counted else []
+        facts = self.facts(known)
+        if newest is not None and newest.ended is None:
+            act.kept.end_lease(newest.lease, LeaseEnd.SUPERSEDED)
+        if _is_due(act, case, known, newest):
+            own = [hold for hold in held if hold.authority == request.previous]
+            held = [hold for hold in held if hold.authority != request.previous]
+            carried = _count(act, case, known, own).carried(own, act.now)
+            facts = replace(facts, carried=carried)
+        if known.holding.is_counted:
+            span = Span(act.now, ends_of(chain, self._lifetime, act.now)[1])
+            facts = replace(facts, holds=held, used=act.kept.used(keys_of(chain, span)))
+        if known.holding.has_seats:
+            facts = replace(facts, running=running(act.kept.seats(chain.ids, act.now)))
+        answer = decide(chain, _wish(request, known.package), facts, act.now)
+        if isinstance(answer, Denied):
+            raise_denied(answer)
+        return answer
+
+    def _write(self, act: Act, case: Case, known: Known, offer: Offer) -> Given:
+        signed = self._sign(act, case, known, offer)
+        request = case.request.document
+        entry = act.record(
+            Kind.LEASE,
+            (signed.id, request.runtime, *known.holding.subjects),
+            document=signed.token,
+            **_details(request, offer),
+        )
+        row = LeaseRow(
+            lease=signed.id,
+            license=request.license,
+            runtime=request.runtime,
+            package=request.package,
+            token=signed.token,
+            nonce=request.nonce,
+            previous=request.previous,
+            issued_at=act.now,
+            not_after=offer.not_after,
+            last_use_at=offer.last_use_at,
+            ended=None,
+            reported=False,
+            entry=entry,
+        )
+        act.kept.add_lease(row, holds_of(offer, signed.id), seats_of(offer, signed.id, request.runtime))
+        if request.previous is None:
+            # What is handed out is shown from the first lease on, and not from the first report.
+            act.kept.add_used(nothing_used(offer))
+        return Given(signed.token, entry, known, act.now, _before(request))
+
+    def _sign(self, act: Act, case: Case, known: Known, offer: Offer) -> Signed[Lease]:
+        request, envelopes = case.request.document, case.envelopes
+        lease = Lease(
+            owner=self._keys.owner_id,
+            owner_version=self._keys.owner().version,
+            issued_at=act.now,
+            license=request.license,
+            package=request.package,
+            package_id=known.package.row.package_id,
+            serial=envelopes.serial,
+            wrapped_key=envelopes.worker,
+            not_after=offer.not_after,
+            runtime=request.runtime,
+            budget=offer.budget,
+            nonce=request.nonce,
+            previous=request.previous,
+            restart_key=envelopes.restart,
+        )
+        return sign_document(lease, self._keys.broker_key(act.now))
+
+
+def verify_admitted(machine: Machine) -> None:
+    """Check that a runtime and its partner may ask for something now.
+
+    A token lives a few minutes longer than what it was given for.
+
+    Raises:
+        BrokerRefused: codes ``partner-pending``, ``partner-suspended``, ``runtime-suspended``.
+    """
+    if machine.partner is not None:
+        verify_partner_admitted(machine.partner)
+    verify_runtime_admitted(machine.row)
+
+
+def holds_of(offer: Offer, authority: str) -> list[HoldRow]:
+    """Return what a lease or offline file holds."""
+    return [each.hold(authority) for each in offer.slices]
+
+
+def seats_of(offer: Offer, authority: str, runtime: str) -> list[SeatRow]:
+    """Return the seats that a lease or offline file takes."""
+    return [
+        SeatRow(document=document, runtime=runtime, authority=authority, until=offer.last_use_at)
+        for document in offer.seats
+    ]
+
+
+def nothing_used(offer: Offer) -> dict[CounterKey, int]:
+    """Return the counts of which something is held now, with nothing added to them."""
+    return {CounterKey(each.document, each.counter, each.first_period): 0 for each in offer.slices}
+
+
+def running(seats: Sequence[SeatRow]) -> Mapping[str, frozenset[str]]:
+    """Return which runtimes have a seat of each document."""
+    found: dict[str, set[str]] = {}
+    for seat in seats:
+        found.setdefault(seat.document, set()).add(seat.runtime)
+    return {document: frozenset(runtimes) for document, runtimes in found.items()}
+
+
+def _before(request: LeaseRequest) -> tuple[str, ...]:
+    return () if request.previous is None else (request.previous,)
+
+
+def _verify_fresh(request: LeaseRequest, now: datetime) -> None:
+    if abs(now - request.issued_at) > FRESHNESS:
+        raise BrokerRefused(
+            f"the request was made {to_instant(request.issued_at)}, and it is {to_instant(now)} here",
+            code="request-stale",
+            hint="set the clock of this machine right, and ask again",
+        )
+
+
+def _is_due(act: Act, case: Case, known: Known, newest: LeaseRow | None) -> bool:
+    """Tell whether what was used under the lease before is still to be counted."""
+    before = case.request.document.previous
+    if before is None:
+        return False
+    if newest is not None and newest.lease == before:
+        return not newest.reported and (case.usage is not None or known.holding.is_counted)
+    if case.usage is None:
+        return False
+    # An older one, after a release; or one of which a restored database knows nothing. Never
+    # one of another runtime or license: what that one holds is not this one's to free.
+    row = act.kept.lease(before)
+    if row is None:
+        last = act.kept.newest_usage(case.principal.id, known.holding.chain.id)
+        return act.kept.usage(case.usage.id) is None and (last is None or last.authority != before)
+    return (row.runtime, row.license) == (case.principal.id, known.holding.chain.id) and not row.reported
+
+
+def _count(act: Act, case: Case, known: Known, own: Sequence[HoldRow]) -> Tally:
+    if case.usage is None:
+        raise BrokerRefused(
+            f"the license counts, and what was used under {case.request.document.previous} is not reported",
+            code="usage-missing",
+            hint="renew with a usage report",
+        )
+    return count_report(act, case.usage, known.holding, own).tally
+
+
+def _wish(request: LeaseRequest, package: Catalogued) -> Wish:
+    return Wish(
+        runtime=request.runtime,
+        level=request.level,
+        owner=request.owner,
+        name=package.row.name,
+        version=package.row.version,
+        package=request.package,
+        predictions=request.predictions,
+    )
+
+
+def _details(request: LeaseRequest, offer: Offer) -> dict[str, str | int]:
+    details: dict[str, str | int] = {
+        "package": request.package,
+        "level": request.level.value,
+        "previous": request.previous or "none",
+        "not_after": to_instant(offer.not_after),
+        "last_use_at": to_instant(offer.last_use_at),
+    }
+    return details | {f"{each.counter.value}_{each.per.value}": each.limit for each in offer.budget}

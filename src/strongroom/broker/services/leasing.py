@@ -1,0 +1,270 @@
+"""Leasing: a runtime takes, renews and gives back leases; the owner sees and releases them.
+
+    answer = leasing.take(runtime, LeaseAsk(request=token, worker_key=text, usage=None, log_size=812))
+    leasing.give_back(runtime, "lea-...", ReturnAsk(usage=token))
+    leasing.release(admin, "lea-...", ReasonAsk(reason="the laptop is lost"))
+
+Everything slow comes before the act: signatures are verified, the content key is taken from the
+key provider and wrapped, to the worker's one-time key and to the runtime's sealing key. In the
+act, in ``giving``, there are the facts, the decision and one signature. If it says no, what was
+wrapped is thrown away.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from strongroom._encoding import to_instant
+from strongroom.broker.act import Act
+from strongroom.broker.keys import BrokerKeys
+from strongroom.broker.knowledge import Knowledge
+from strongroom.broker.ledger import Ledger
+from strongroom.broker.principal import Principal
+from strongroom.broker.records import LeaseEnd, LeaseRow
+from strongroom.broker.repository import Reading
+from strongroom.broker.services.envelopes import wrap_for_lease_request
+from strongroom.broker.services.giving import (
+    Alarm,
+    Case,
+    Given,
+    Giving,
+    RuntimeChangedError,
+    find_known,
+    verify_admitted,
+)
+from strongroom.broker.services.ownership import own_or_not_found, verify_owner
+from strongroom.broker.services.paging import page_of
+from strongroom.broker.services.partners import verify_reason
+from strongroom.broker.services.reporting import (
+    count_report,
+    own_holding,
+    own_machine,
+    verify_usage,
+    visible_documents,
+)
+from strongroom.broker.settings import Settings
+from strongroom.errors import StorageUnavailable, VerificationError
+from strongroom.keys.key_pair import sealing_public_from_text
+from strongroom.license.documents import Lease, LeaseRequest, Usage
+from strongroom.license.runtime_documents import worker_key_digest
+from strongroom.license.signing import Signed, read_unverified, verify_by_key
+from strongroom.log.entry import Kind
+from strongroom.protocol.broker import (
+    Done,
+    LeaseAnswer,
+    LeaseAsk,
+    LeasePage,
+    LeaseSummary,
+    ReasonAsk,
+    ReturnAsk,
+)
+
+_TRIES: Final = 3
+
+
+class Leasing:
+    """Leases."""
+
+    __slots__ = ("_giving", "_keys", "_knowledge", "_ledger", "_settings")
+
+    def __init__(
+        self, ledger: Ledger, keys: BrokerKeys, settings: Settings, knowledge: Knowledge | None = None
+    ) -> None:
+        self._ledger = ledger
+        self._keys = keys
+        self._settings = settings
+        self._knowledge = knowledge or Knowledge(keys)
+        self._giving = Giving(keys, self._knowledge, timedelta(seconds=settings.lease_seconds))
+
+    def take(self, principal: Principal, ask: LeaseAsk) -> LeaseAnswer:
+        """Give a runtime a lease, or renew the one it has.
+
+        The same request again gets the same lease again: nothing is counted twice.
+
+        Raises:
+            FormatError: no lease request, no usage report, or no worker key.
+            ObjectNotFound: no such license, package or runtime of the asking one's.
+            VerificationError: not signed by this runtime, for another owner (``wrong-owner``), or
+                for another worker key (``wrong-worker-key``); a usage report about something
+                else (``usage-wrong``).
+            BrokerRefused: codes ``request-stale``, ``usage-missing``, ``clone-suspected``,
+                ``partner-pending``, ``partner-suspended``, ``runtime-suspended``.
+            LicenseDenied: the license says no; the code names the rule.
+            IntegrityError: the content key does not open.
+            NoMatchingKey: the key provider refuses to be used.
+            StorageUnavailable: the database or the key provider does not answer.
+        """
+        for _ in range(_TRIES):
+            case = self._prepare(principal, ask)
+            try:
+                outcome = self._ledger.act(partial(self._giving.give, case=case))
+            except RuntimeChangedError:
+                continue
+            if isinstance(outcome, Alarm):
+                # Raised here and not in the act: the alarm in the log must outlive the refusal.
+                self._giving.remember(outcome)
+                raise outcome.refusal
+            return self._answer(outcome, ask.log_size)
+        raise StorageUnavailable(
+            "this runtime enrolls again and again", code="broker-busy", hint="try again in a few seconds"
+        )
+
+    def give_back(self, principal: Principal, lease: str, ask: ReturnAsk) -> Done:
+        """End a lease before its time, and free its seats; with a usage report, also what it holds.
+
+        Raises:
+            ObjectNotFound: no such lease of the asking runtime.
+            FormatError: no usage report.
+            VerificationError: a usage report by another, or about something else.
+            StorageUnavailable: the database does not answer.
+        """
+        with self._ledger.view() as kept:
+            look = self._knowledge.look(kept)
+            row = _own_lease(principal, kept, lease)
+            machine = own_machine(principal, look.machine(row.runtime))
+            holding = own_holding(principal, look.holding(row.license))
+        usage = None
+        if ask.usage is not None:
+            usage = verify_usage(ask.usage, machine, holding.chain)
+            _verify_authority(usage, lease)
+        return self._ledger.act(lambda act: self._end(act, principal, lease, usage))
+
+    def page(
+        self, principal: Principal, after: str = "", limit: int = 100, license: str | None = None
+    ) -> LeasePage:
+        """Return leases under which use is possible; of one license and what hangs from it, or of all.
+
+        A page can be short and still name the next one.
+
+        Raises:
+            ObjectNotFound: no such license.
+            UsageError: a limit below one.
+            StorageUnavailable: the database does not answer.
+        """
+        count = self._settings.page(limit)
+        with self._ledger.view() as kept:
+            documents = visible_documents(principal, kept, license)
+            visible = None if documents is None else frozenset(documents)
+            now = self._ledger.now(kept)
+
+            def fetch(after: str, limit: int) -> list[LeaseRow]:
+                return kept.leases(now, after=after, limit=limit, license=license)
+
+            rows, following = page_of(
+                fetch,
+                lambda row: row.lease,
+                after=after,
+                count=count,
+                keep=lambda row: visible is None or row.license in visible,
+            )
+            return LeasePage(leases=tuple(_summary(kept, row) for row in rows), next=following)
+
+    def release(self, principal: Principal, lease: str, ask: ReasonAsk) -> Done:
+        """End a lease that its runtime cannot give back: a seat is free, or a runtime can start again.
+
+        What it holds stays held: nobody knows what was used under it.
+
+        Raises:
+            ObjectNotFound: no such lease.
+            FormatError: the reason is no line of text.
+            BrokerRefused: a partner asks (``not-permitted``).
+            StorageUnavailable: the database does not answer.
+        """
+        verify_owner(principal)
+        verify_reason(ask)
+
+        def do(act: Act) -> Done:
+            row = own_or_not_found(principal, act.kept.lease(lease), lambda _: ())
+            holding = self._knowledge.look_within(act).holding(row.license)
+            subjects = (lease, row.runtime, *(() if holding is None else holding.subjects))
+            if row.ended is None:
+                act.kept.end_lease(lease, LeaseEnd.RETURNED)
+            return Done(entry=act.record(Kind.RETURN, subjects, reason=ask.reason, by=principal.id))
+
+        return self._ledger.act(do)
+
+    def _prepare(self, principal: Principal, ask: LeaseAsk) -> Case:
+        with self._ledger.view() as kept:
+            look = self._knowledge.look(kept)
+            machine = own_machine(principal, look.machine(principal.id))
+            signed = verify_by_key(ask.request, LeaseRequest, machine.row.device)
+            request = signed.document
+            known = find_known(
+                look,
+                principal,
+                runtime=request.runtime,
+                license=request.license,
+                package=request.package,
+            )
+        verify_admitted(known.machine)
+        if request.owner != self._keys.owner_id:
+            raise VerificationError("a lease request is for another owner", code="wrong-owner")
+        worker = sealing_public_from_text(ask.worker_key)
+        if worker_key_digest(worker) != request.worker_key:
+            raise VerificationError(
+                "the worker key is not the one that the device key signed for", code="wrong-worker-key"
+            )
+        usage = None
+        if ask.usage is not None:
+            usage = verify_usage(ask.usage, known.machine, known.holding.chain)
+            _verify_authority(usage, request.previous)
+        envelopes = wrap_for_lease_request(
+            self._keys.provider(), known.package.row, request, worker=worker, sealing=known.machine.sealing
+        )
+        return Case(principal=principal, request=signed, usage=usage, known=known, envelopes=envelopes)
+
+    def _answer(self, given: Given, log_size: int) -> LeaseAnswer:
+        proved = self._ledger.prove_since(given.entry, log_size)
+        with self._ledger.view() as kept:
+            # Of the chain there is none, or no lease would be given; of the lease before, perhaps.
+            revocations = kept.revocations_of([*given.known.holding.chain.ids, *given.before])
+        return LeaseAnswer(
+            lease=given.token,
+            proof=proved.proof.decode("utf-8"),
+            offer=proved.offer.decode("utf-8"),
+            revocations=tuple(row.token for row in revocations),
+            withdrawals=given.known.package.tokens,
+            time=to_instant(given.at),
+        )
+
+    def _end(self, act: Act, principal: Principal, lease: str, usage: Signed[Usage] | None) -> Done:
+        row = _own_lease(principal, act.kept, lease)
+        holding = own_holding(principal, self._knowledge.look_within(act).holding(row.license))
+        is_due = usage is not None and not row.reported
+        if row.ended is not None and not is_due:
+            return Done(entry=row.entry)
+        if row.ended is None:
+            act.kept.end_lease(lease, LeaseEnd.RETURNED)
+        if usage is not None and is_due:
+            holds = [hold for hold in act.kept.holds(holding.chain.ids) if hold.authority == lease]
+            count_report(act, usage, holding, holds)
+        return Done(entry=act.record(Kind.RETURN, (lease, row.runtime, *holding.subjects)))
+
+
+def _own_lease(principal: Principal, kept: Reading, lease: str) -> LeaseRow:
+    row = kept.lease(lease)
+    own = row if row is not None and row.runtime == principal.id else None
+    return own_or_not_found(principal, own, lambda _: [principal.organization], owner_too=False)
+
+
+def _verify_authority(usage: Signed[Usage], lease: str | None) -> None:
+    if usage.document.authority != lease:
+        raise VerificationError("a usage report is about another lease", code="usage-wrong")
+
+
+def _summary(kept: Reading, row: LeaseRow) -> LeaseSummary:
+    runtime = kept.runtime(row.runtime)
+    lease = read_unverified(row.token, Lease)
+    return LeaseSummary(
+        lease=row.lease,
+        license=row.license,
+        runtime=row.runtime,
+        organization="" if runtime is None else runtime.organization,
+        package=row.package,
+        issued_at=to_instant(row.issued_at),
+        ends_at=to_instant(row.not_after),
+        last_use_at=to_instant(row.last_use_at),
+        budget={f"{each.counter.value}/{each.per.value}": each.limit for each in lease.budget},
+    )

@@ -1,0 +1,110 @@
+"""Revoking: the owner ends a license for good, and everybody whom it concerns hears of it.
+
+    entry = revoke(act, admin, signed)
+    page = revocations(kept, principal, after=812, count=100)
+
+The owner's license key signs a revocation; the broker cannot make one for a license. What hangs from the
+license is dead with it, through the chain. Each organization concerned gets a record of its own: one
+site must not learn from a shared one which others there are.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from strongroom.broker.ledger import Act
+from strongroom.broker.principal import Principal
+from strongroom.broker.records import LicenseRow, LicenseStatus, RevocationRow
+from strongroom.broker.repository import Reading
+from strongroom.broker.services.ownership import own_or_not_found
+from strongroom.broker.services.publishing import entry_of
+from strongroom.keys.owner import Owner, Role
+from strongroom.license.documents import Revocation
+from strongroom.license.signing import Signed, verify_by_owner
+from strongroom.log.entry import Kind
+from strongroom.protocol.broker import RevocationPage
+
+_ROUNDS: Final = 10
+
+
+def verify_revocation(token: str, owner: Owner) -> Signed[Revocation]:
+    """Verify a revocation that is handed in: by a license key, and by no broker key.
+
+    Raises:
+        FormatError: not a revocation.
+        VerificationError: another owner's, altered, or by a key that may not sign it.
+    """
+    signed = verify_by_owner(token, Revocation, owner)
+    # A broker key may end leases. Whoever stole one must not be able to end every license.
+    owner.verify_token(token, Revocation.typ(), Role.LICENSE, signed.document.issued_at)
+    return signed
+
+
+def revoke(act: Act, principal: Principal, signed: Signed[Revocation]) -> int:
+    """Take a verified revocation in, and return its entry; the same one twice changes nothing.
+
+    Raises:
+        ObjectNotFound: what it ends is not here, or is another's.
+    """
+    target = signed.document.target
+    rows = own_or_not_found(principal, _concerned(act.kept, target) or None, _holders)
+    known = any(each.revocation == signed.id for each in act.kept.revocations_of([target]))
+    if known and (before := entry_of(act.kept, signed.id)) is not None:
+        return before
+    if not known:
+        act.kept.add_revocation(signed.id, target, signed.token, act.now)
+    is_license = rows[-1].license == target
+    if is_license:
+        act.kept.set_license_status(target, LicenseStatus.REVOKED)
+    entry = act.record(
+        Kind.REVOCATION,
+        [signed.id, target, rows[-1].organization, signed.document.owner],
+        document=signed.token,
+        reason=signed.document.reason,
+        by=principal.id,
+    )
+    for row in act.kept.licenses_under(target) if is_license else ():
+        act.record(
+            Kind.REVOCATION,
+            [row.license, row.organization],
+            document=signed.token,
+            reason=signed.document.reason,
+        )
+    act.changes_rules()
+    return entry
+
+
+def revocations(kept: Reading, principal: Principal, *, after: int, count: int) -> RevocationPage:
+    """Return revocations after a position that concern the principal, oldest first.
+
+    Raises:
+        StorageUnavailable: the database does not answer.
+    """
+    found: list[str] = []
+    for _ in range(_ROUNDS):
+        rows = kept.revocations(after=after, limit=count)
+        for row in rows:
+            if len(found) == count:
+                return RevocationPage(revocations=tuple(found), next=str(after))
+            after = row.position
+            if principal.is_owner or _concerns(kept, principal, row):
+                found.append(row.token)
+        if len(rows) < count:
+            break
+    return RevocationPage(revocations=tuple(found), next=str(after))
+
+
+def _concerns(kept: Reading, principal: Principal, row: RevocationRow) -> bool:
+    """Tell whether an organization holds what was ended, what that hangs from, or what hangs from it."""
+    rows = [*_concerned(kept, row.target), *kept.licenses_under(row.target)]
+    return principal.organization in _holders(rows)
+
+
+def _concerned(kept: Reading, target: str) -> list[LicenseRow]:
+    """Return the chain of a license, or of the license under which a lease was given; empty if unknown."""
+    lease = kept.lease(target)
+    return kept.chain(target if lease is None else lease.license)
+
+
+def _holders(rows: list[LicenseRow]) -> set[str]:
+    return {row.organization for row in rows}

@@ -1,0 +1,110 @@
+"""``strongroom lease``: list, release."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from strongroom.cli._broker import OwnerOption
+from strongroom.cli._page import noun, page
+from strongroom.cli._shared import SHARED, Shared
+
+if TYPE_CHECKING:
+    from strongroom.protocol.broker import LeaseSummary
+
+
+def list_(
+    *,
+    license: Annotated[str | None, Parameter(help="Only under this license, and what hangs from it.")] = None,
+    owner: OwnerOption = None,
+    shared: Shared = SHARED,
+) -> None:
+    """List the leases that may be in use: who runs what, until when, with how much of the quota.
+
+    The owner sees all, a partner its own. "Last use" is the end with grace and break-glass.
+
+    Examples:
+        $ strongroom lease list
+        $ strongroom lease list --license lic-uvaxoz2qpfs5
+
+    Raises:
+        ObjectNotFound: the broker knows no such license.
+        UsageError: no broker is known here, or several are.
+        BrokerUnavailable: the broker does not answer.
+        BrokerRefused: you may not see the leases.
+    """
+    from strongroom.cli._broker import answering, demand_line, pages
+
+    line = demand_line(shared.open_home(), owner)
+    client = line.client
+    with answering(line):
+        found = list(pages(lambda after: client.leases(after=after, license=license), "leases"))
+    rows = [_row(each) for each in found]
+    columns = ("lease", "license", "runtime", "ends", "last use", "holds")
+    shared.terminal.table(
+        {"leases": [_document(each) for each in found]}, columns, rows, empty="No lease is out."
+    )
+
+
+def _row(lease: LeaseSummary) -> tuple[str, ...]:
+    ends = (_shown(lease.ends_at), _shown(lease.last_use_at))
+    return (lease.lease, lease.license, lease.runtime, *ends, _budget(lease))
+
+
+def _shown(instant: str) -> str:
+    from strongroom._encoding import from_instant
+    from strongroom.cli._moment import shown
+
+    return shown(from_instant(instant))
+
+
+def _budget(lease: LeaseSummary) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(lease.budget.items())) or "-"
+
+
+def _document(lease: LeaseSummary) -> dict[str, Any]:
+    return {
+        "lease": lease.lease,
+        "license": lease.license,
+        "runtime": lease.runtime,
+        "organization": lease.organization,
+        "package": lease.package,
+        "issued_at": lease.issued_at,
+        "ends_at": lease.ends_at,
+        "last_use_at": lease.last_use_at,
+        "budget": dict(lease.budget),
+    }
+
+
+def release(
+    lease: Annotated[str, Parameter(help="The id of a lease, lea-...")],
+    /,
+    *,
+    reason: Annotated[str, Parameter(help="Why, in one line; it stands in the log.")],
+    shared: Shared = SHARED,
+) -> None:
+    """End a lease at the broker, so that its installation can start anew.
+
+    For after a clone alarm, when you know which of the two is the right one, and for an installation whose
+    home was restored from a backup. What the lease held of the quota stays used, for nobody knows.
+
+    Examples:
+        $ strongroom lease release lea-uvaxoz2qpfs5 --reason "restored from a backup"
+
+    Raises:
+        ObjectNotFound: the broker knows no such lease.
+        UsageError: this home owns no models, or has no broker.
+        BrokerUnavailable: the broker does not answer.
+        BrokerRefused: you may not release leases, or it has ended.
+    """
+    from strongroom.cli._broker import answering, demand_own_line
+    from strongroom.protocol.broker import ReasonAsk
+
+    line = demand_own_line(shared.open_home())
+    with answering(line):
+        done = line.client.release_lease(lease, ReasonAsk(reason=reason))
+    shared.terminal.result({"lease": lease, "entry": done.entry}, f"{lease} is released")
+
+
+app = noun("lease", "List and release leases.", page(list_, "list"), page(release, "release"))

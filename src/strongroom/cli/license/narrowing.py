@@ -1,0 +1,147 @@
+"""``strongroom license narrow`` and ``checkout``: what a partner makes of a license that it holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from strongroom.cli._shared import SHARED, Shared
+from strongroom.cli._terms import NO_TERMS, TermOptions
+from strongroom.cli.license.stored import find_license, verified_chain
+
+
+def narrow(
+    license: Annotated[str, Parameter(help="The id of an accepted license.")],
+    enrollment: Annotated[
+        Path, Parameter(help="The .enrollment file of the site, made from the owner's invite.")
+    ],
+    /,
+    *,
+    fingerprint: Annotated[
+        str | None, Parameter(help="What the site read out on the telephone (else compared here).")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        Parameter(alias="-o", help="Where to write it (else stdout, on a terminal SITE.license)."),
+    ] = None,
+    terms: TermOptions = NO_TERMS,
+    shared: Shared = SHARED,
+) -> None:
+    """Pass a license on to one of your sites, with further limits.
+
+    With a broker, the sub-license is handed in, and the site fetches it with `strongroom accept`. Without
+    one, it carries no key: send it to the owner, who adds one for the site with `grant --under`. What the
+    site uses counts against your license too.
+
+    Examples:
+        $ strongroom license narrow lic-uvaxoz2qpfs5 site.enrollment --expires 30d
+        $ strongroom license narrow lic-uvaxoz2qpfs5 site.enrollment -o site.license
+
+    Raises:
+        ObjectNotFound: there is no such license here.
+        VerificationError: it gives no right to sub-license, or the fingerprints differ.
+        UsageError: it is not accepted, or an option cannot be read.
+        BrokerUnavailable: the broker does not answer; what was signed waits here.
+        BrokerRefused: the broker does not take it.
+        StorageUnavailable: a file cannot be read or written.
+    """
+    from strongroom import accepting
+    from strongroom.cli._broker import hand_in, line_to
+    from strongroom.cli._file import deliver, read_input
+    from strongroom.cli._fingerprint import compare
+    from strongroom.keys.introduction import verify_enrollment, verify_fingerprint
+    from strongroom.license.documents import Party
+
+    home = shared.open_home()
+    pinned = home.trust.get(verified_chain(home, find_license(home, license)).owner)
+    owner = home.trust.confirmed(pinned.id)
+    site = verify_enrollment(read_input(shared.terminal, enrollment), owner, shared.now)
+    name = site.document.partner
+    said = compare(shared.terminal, site.fingerprint, given=fingerprint, other_side=name)
+    verify_fingerprint(said, site.token)
+    line = line_to(home, pinned)
+    file = accepting.narrow(
+        home,
+        license,
+        holder=Party(name=name, organization=site.document.organization),
+        terms=terms.terms("", runtimes=1, now=shared.now),
+        now=shared.now,
+        to_broker=line is not None,
+    )
+    identity = verified_chain(home, file).id
+    document = {"license": license, "holder": name, "sublicense": identity}
+    if line is None or output is not None:
+        deliver(shared, file.to_bytes(), output=output, suggested=f"{name}.license", document=document)
+    if line is not None:
+        hand_in(home, line, [identity], what=f"the sub-license {identity}")
+        if output is None:
+            shared.terminal.result(document, f"{identity} is granted to {name}")
+        if not shared.json:
+            shared.terminal.note(f"{name} takes it with: strongroom accept {identity}")
+
+
+def checkout(
+    model: Annotated[str, Parameter(help="[OWNER/]NAME[@VERSION] of an accepted license.")],
+    /,
+    *,
+    until: Annotated[
+        str | None,
+        Parameter(help="Until when: a date, an instant or 30d (else as long as the license lets)."),
+    ] = None,
+    license: Annotated[str | None, Parameter(help="The id of the license, where several fit.")] = None,
+    shared: Shared = SHARED,
+) -> None:
+    """Fetch a key file for this installation, to use a model where no broker can be reached.
+
+    Take it while you are in the network. Its share of every count is set aside for as long as it lasts; what
+    it used is reported when the broker can be reached again. It cannot be called back before it ends.
+
+    Examples:
+        $ strongroom license checkout risk
+        $ strongroom license checkout risk --until 30d
+
+    Raises:
+        ObjectNotFound: no license covers the model.
+        LicenseDenied: the license allows no use without the broker, or nothing is left for it.
+        UsageError: no broker is known here, the license is not accepted, or a date cannot be read.
+        BrokerUnavailable: the broker does not answer.
+        BrokerRefused: the broker refuses.
+        StorageUnavailable: a file cannot be read or written.
+    """
+    from strongroom._encoding import to_instant
+    from strongroom.cli._broker import answering, demand_line
+    from strongroom.cli._moment import end_of, shown
+    from strongroom.leasing import check_out
+    from strongroom.package.inspect import inspect
+    from strongroom.storage.local import LocalSource
+
+    home = shared.open_home()
+    candidate = home.catalog.resolve(model, license_id=license)
+    line = demand_line(home, candidate.owner.id, as_runtime=True)
+    with LocalSource(candidate.package.path) as source:
+        package = inspect(source).unverified.package_digest
+    identity = candidate.license.license_id
+    with answering(line):
+        offline = check_out(
+            home,
+            line.client,
+            candidate.owner.id,
+            license=identity,
+            package=package,
+            until=None if until is None else end_of(until, shared.now),
+        ).document
+    document = {
+        "license": identity,
+        "package": package,
+        "until": to_instant(offline.not_after),
+        "budget": [
+            {"counter": each.counter.value, "per": each.per.value, "limit": each.limit}
+            for each in offline.budget
+        ],
+    }
+    name = candidate.package.name
+    shared.terminal.result(document, f"{name} works here without the broker until {shown(offline.not_after)}")
+    for each in () if shared.json else offline.budget:
+        shared.terminal.note(f"Set aside for it: {each.limit:,} {each.counter.value} per {each.per.value}.")

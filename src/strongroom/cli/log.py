@@ -1,0 +1,230 @@
+"""``strongroom log``: tail, verify, prove."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from cyclopts import Parameter
+
+from strongroom.cli._broker import OwnerOption
+from strongroom.cli._page import noun, page
+from strongroom.cli._shared import SHARED, Shared
+from strongroom.errors import ObjectNotFound
+
+if TYPE_CHECKING:
+    from strongroom.cli._broker import Line
+    from strongroom.witnessing import Logged
+
+_PAGE: Final = 100
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
+
+
+def tail(
+    *,
+    count: Annotated[int, Parameter(alias="-n", help="How many of the newest records.")] = 20,
+    about: Annotated[
+        str | None, Parameter(help="Only about this license, runtime or organization, by its id.")
+    ] = None,
+    owner: OwnerOption = None,
+    shared: Shared = SHARED,
+) -> None:
+    """Show the newest records of the log: who did what, and when.
+
+    The owner sees all of them, a partner those that concern it. Each is checked against the signed state of
+    the log before it is shown.
+
+    Examples:
+        $ strongroom log tail
+        $ strongroom log tail -n 50 --about lic-uvaxoz2qpfs5
+
+    Raises:
+        VerificationError: a record is not shown to be in the log.
+        UsageError: no broker is known here, or several are.
+        BrokerUnavailable: the broker does not answer.
+        BrokerRefused: you may not see the log.
+    """
+    from strongroom.cli._broker import answering, demand_line
+
+    line = demand_line(shared.open_home(), owner)
+    with answering(line):
+        newest = deque(
+            (each for each in _records(line) if about is None or about in each.record.subjects), maxlen=count
+        )
+    rows = [_row(each) for each in newest]
+    columns = ("entry", "when", "what", "about", "details")
+    shared.terminal.table(
+        {"records": [_document(each) for each in newest]},
+        columns,
+        rows,
+        empty="Nothing in the log concerns you.",
+    )
+
+
+def _records(line: Line, after: int | None = None) -> Iterator[Logged]:
+    """Yield every record that this party may see, each verified, oldest first."""
+    from strongroom.witnessing import verify_logged
+
+    while True:
+        found = line.client.records(after=after, limit=_PAGE)
+        for each in found.records:
+            yield verify_logged(each, line.owner.owner)
+        if found.next is None:
+            return
+        after = int(found.next)
+
+
+def _row(logged: Logged) -> tuple[str, ...]:
+    record = logged.record
+    details = ", ".join(f"{name} {value}" for name, value in sorted(record.details.items()))
+    return (str(logged.index), record.at, record.kind.value, " ".join(record.subjects), details)
+
+
+def _document(logged: Logged) -> dict[str, Any]:
+    record = logged.record
+    return {
+        "index": logged.index,
+        "at": record.at,
+        "kind": record.kind.value,
+        "subjects": list(record.subjects),
+        "document": record.document,
+        "details": dict(record.details),
+    }
+
+
+def verify(
+    *,
+    cosign: Annotated[
+        bool, Parameter(help="Also sign the state of the log as a witness, for others to rely on.")
+    ] = False,
+    accept_lost_entries: Annotated[
+        int, Parameter(help="After a restore: how many entries may be gone, once the owner has said why.")
+    ] = 0,
+    owner: OwnerOption = None,
+    shared: Shared = SHARED,
+) -> None:
+    """Check that the log only grew since this home last looked, and that your own records are in it.
+
+    The home keeps the last state that it saw. A log that was rewritten, forked or cut off is noticed here,
+    whoever did it, its owner too. Proofs of your records are kept in the home.
+
+    Examples:
+        $ strongroom log verify
+        $ strongroom log verify --cosign
+
+    Raises:
+        VerificationError: the log was rewritten, forked or cut off; keep what you have.
+        IntegrityError: a record is not in the log.
+        UsageError: no broker is known here, or several are.
+        BrokerUnavailable: the broker does not answer.
+        BrokerRefused: you may not see the log.
+        StorageUnavailable: the state cannot be kept.
+    """
+    from strongroom import witnessing
+    from strongroom.cli._broker import answering, demand_line
+
+    home = shared.open_home()
+    line = demand_line(home, owner)
+    with answering(line):
+        checked = witnessing.verify_log(
+            home, line.client, line.owner.owner, accept_lost_entries=accept_lost_entries, now=line.client.now
+        )
+        witness = (
+            witnessing.cosign(home, line.client, line.owner.owner, now=line.client.now) if cosign else None
+        )
+    document = {
+        "origin": checked.origin,
+        "size_before": checked.size_before,
+        "size": checked.size,
+        "records": checked.records,
+        "witness": witness,
+    }
+    if witness is not None and not shared.json:
+        shared.terminal.note(f"Signed as a witness, with the verifier key {witness}")
+    grown = checked.size - checked.size_before
+    shared.terminal.result(
+        document,
+        f"{checked.origin} has {checked.size:,} entries, {grown:,} more than this home saw before; nothing "
+        f"was changed, and the {checked.records:,} records for you are in it",
+    )
+
+
+def prove(
+    entry: Annotated[str, Parameter(help="The number of an entry, or the id of a license, lease, ...")],
+    /,
+    *,
+    kind: Annotated[
+        str | None, Parameter(help="What happened, where an id has several entries: grant, revocation, ...")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        Parameter(alias="-o", help="Where to write it (else stdout, on a terminal a file)."),
+    ] = None,
+    owner: OwnerOption = None,
+    shared: Shared = SHARED,
+) -> None:
+    """Write a proof that an entry is in the log, for whoever asks later, without a network.
+
+    The file follows C2SP tlog-proof; tools that others wrote can check it against the owner's log key. It
+    holds the record itself: show it to nobody whom that does not concern.
+
+    Examples:
+        $ strongroom log prove 812 -o grant.tlog-proof
+        $ strongroom log prove lic-uvaxoz2qpfs5 --kind revocation -o revoked.tlog-proof
+
+    Raises:
+        ObjectNotFound: there is no such entry among those that concern you.
+        VerificationError: the broker's proof does not hold.
+        UsageError: no broker is known here, the file exists, or the id has several entries.
+        BrokerUnavailable: the broker does not answer.
+        BrokerRefused: you may not see the log.
+        StorageUnavailable: the file cannot be written.
+    """
+    from strongroom.cli._broker import answering, demand_line
+    from strongroom.cli._file import deliver
+
+    line = demand_line(shared.open_home(), owner)
+    with answering(line):
+        logged = _find(line, entry, kind)
+    deliver(
+        shared,
+        logged.proof,
+        output=output,
+        suggested=f"{logged.index}.tlog-proof",
+        document={**_document(logged), "keys": logged.keys},
+    )
+    if not shared.json:
+        shared.terminal.note(f"Entry {logged.index}: {logged.record.kind.value}, {logged.record.at}.")
+        shared.terminal.note(f"Check it with any tool for C2SP tlog-proof and this key: {logged.keys[0]}")
+
+
+def _find(line: Line, entry: str, kind: str | None) -> Logged:
+    number = int(entry) if _NUMBER.fullmatch(entry) else None
+    start = None if not number else number - 1
+    newest = None
+    for each in _records(line, start):
+        if number is not None:
+            if each.index == number:
+                return each
+            break
+        if entry in each.record.subjects and kind in (None, each.record.kind.value):
+            newest = each
+    if newest is None:
+        raise ObjectNotFound(
+            f"the log has no entry {entry} that concerns you" + (f" of the kind {kind}" if kind else ""),
+            code="unknown-entry",
+            hint="strongroom log tail",
+        )
+    return newest
+
+
+app = noun(
+    "log",
+    "Read, verify and prove the log of everything that happened.",
+    page(tail, "tail"),
+    page(verify, "verify"),
+    page(prove, "prove"),
+)

@@ -1,0 +1,115 @@
+"""The seam to whatever carries requests to a broker: one method, a plain request in, a plain answer out.
+
+    class Wire(Transport):
+        def _send(self, request: Request, collect: Collect) -> Response:
+            ...                              # one exchange; the body goes through ``collect``
+
+    response = Wire().send(Request(method="GET", url="https://broker.example/v1/owner"))
+
+An answer is whatever a broker said, problems included; that no broker said anything is
+``BrokerUnavailable``. The size of an answer is limited while it is read. Nothing is repeated
+here and no redirect is followed: a broker has one address, and the partner pinned it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from strongroom._limits import LIMITS
+from strongroom.errors import BrokerUnavailable, FormatError
+
+_SILENT: Final = frozenset({429, 500, 502, 503, 504})
+"""Not an answer to what was asked: the broker, or something before it, is not at work or too busy."""
+_MAX_WAIT_SECONDS: Final = 3600
+
+Collect = Callable[[Iterable[bytes]], bytes]
+"""Joins the pieces of a body, and stops the reading of one that is too large."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request. Its repr shows neither headers nor body, which hold tokens."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """One answer. Its repr shows neither headers nor body, which hold tokens."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Names in lower case."""
+    body: bytes = field(default=b"", repr=False)
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the broker did what was asked."""
+        return 200 <= self.status < 300
+
+
+class SilentBroker(BrokerUnavailable):
+    """No answer, and perhaps for how long it makes no sense to ask again."""
+
+    def __init__(
+        self, message: str, *, code: str | None = None, retry_after_seconds: int | None = None
+    ) -> None:
+        super().__init__(message, code=code, hint="try again later; check the network and the broker")
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Transport(ABC):
+    """Carries requests to one broker. Safe to use from several threads."""
+
+    def send(self, request: Request) -> Response:
+        """Send one request and return the answer, whatever it says.
+
+        Raises:
+            BrokerUnavailable: nobody answered in time.
+            SilentBroker: one of those, with what the broker says: that it is not at work (status
+                429, 500, 502, 503 or 504).
+            VerificationError: what answered is not the broker that is pinned (code
+                ``broker-certificate``).
+            FormatError: the answer is larger than any of ours (code ``broker-answer``).
+        """
+        response = self._send(request, _collect)
+        if response.status in _SILENT:
+            raise SilentBroker(
+                f"the broker is not at work (status {response.status})",
+                code="broker-busy",
+                retry_after_seconds=_seconds(response.headers.get("retry-after", "")),
+            )
+        return response
+
+    def close(self) -> None:
+        """Give connections back. Closing twice is harmless."""
+        return
+
+    @abstractmethod
+    def _send(self, request: Request, collect: Collect) -> Response:
+        """Exchange one request for one answer; raise only what ``send`` promises."""
+
+
+def _collect(pieces: Iterable[bytes]) -> bytes:
+    body = bytearray()
+    for piece in pieces:
+        body += piece
+        if len(body) > LIMITS.max_broker_answer_bytes:
+            raise FormatError(
+                f"an answer of a broker is larger than {LIMITS.max_broker_answer_bytes} bytes",
+                code="broker-answer",
+            )
+    return bytes(body)
+
+
+def _seconds(text: str) -> int | None:
+    """Read ``Retry-After`` in its form of seconds; the form of a date is left aside."""
+    if not text.isascii() or not text.isdecimal() or len(text) > 9:
+        return None
+    return min(int(text), _MAX_WAIT_SECONDS)

@@ -1,0 +1,457 @@
+"""One lease of one home: what is asked of the broker, what is kept, and in which order.
+
+    holder = Leaseholder(home, opening, client, clock)
+    held = holder.take(worker_key)             # settles what is pending, then renews
+    holder.kept()                              # the lease of the home, or None
+    holder.facts(held.lease, outage_since=None)
+    holder.poll()                              # revocations
+
+The order is what makes a crash harmless. The lease before is closed in the signed state, so
+that its report is final; report and request are written to the home; then they are sent. Whatever
+happens from then on, the same request is asked again, and the broker gives the same lease. Late use
+of the old lease is charged to the new one before the new one is in force (spec/license.md, "Usage reports").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, TypeVar
+
+import msgspec
+
+from strongroom.connection.broker_client import BrokerClient
+from strongroom.errors import BrokerRefused, Error, LicenseDenied, ObjectNotFound, VerificationError
+from strongroom.home.boot_clock import OnlineClock, anchored
+from strongroom.home.home import Home
+from strongroom.home.leases import LeasePlace, LeaseRecord, Pending, Refusal
+from strongroom.keys.key_pair import sealing_public_from_text
+from strongroom.keys.owner import Owner, OwnerChain
+from strongroom.leasing.answer import verify_announcements, verify_kept, verify_lease
+from strongroom.license.documents import (
+    BreakGlassReport,
+    Count,
+    Lease,
+    LeaseRequest,
+    Revocation,
+    Usage,
+    Withdrawal,
+)
+from strongroom.license.fields import new_serial
+from strongroom.license.marks import withdrawn
+from strongroom.license.period import CounterKey
+from strongroom.license.request import Facts
+from strongroom.license.runtime_documents import worker_key_digest
+from strongroom.license.signing import Signed, read_unverified, sign_document, verify_by_owner
+from strongroom.opening import Opening
+from strongroom.protocol.broker import LeaseAnswer, LeaseAsk, ReturnAsk, UsageAsk
+
+_SHUT_OUT: Final = frozenset(
+    {
+        "partner-pending",
+        "partner-suspended",
+        "runtime-suspended",
+        "unknown-principal",
+        "clone-suspected",
+    }
+)
+"""The broker knows who asks, and gives it nothing until a person has done something."""
+_LOG_MOVED: Final = frozenset({"log-offer-size", "log-origin"})
+_OWNER_MOVED: Final = frozenset({"owner-outdated", "log-key"})
+"""Something is signed under an owner document, or by a log key, that is newer than what is known here."""
+_LOG_TRIES: Final = 3
+_STALE: Final = "request-stale"
+_NEVER_TAKEN_IN: Final = frozenset({_STALE, "usage-wrong", "usage-missing"})
+"""Said of the request itself, by a broker that has not taken it in before: it must be made anew."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A lease, and how its key is opened."""
+
+    lease: Signed[Lease]
+    nonce: str | None
+    """Of the request, for the worker whose key was sent; None: by the restart envelope."""
+    owner: Owner
+    """In the version that the lease was verified with."""
+
+
+class Leaseholder:
+    """Takes, renews and returns one lease. Several processes of a home may each have one."""
+
+    def __init__(self, home: Home, opening: Opening, client: BrokerClient, clock: OnlineClock) -> None:
+        """Ask nothing yet."""
+        self._home = home
+        self._opening = opening
+        self._client = client
+        self._clock = clock
+        self._owner = opening.owner
+        self.place: LeasePlace = opening.place
+
+    @property
+    def owner(self) -> Owner:
+        """The owner, in the newest version that was seen."""
+        return self._owner
+
+    def now(self) -> datetime:
+        """Return the time toward this owner.
+
+        Raises:
+            FormatError: the record of the lease is damaged.
+            StorageUnavailable: it cannot be read.
+        """
+        return self._clock.now(self.record().anchor)
+
+    def clock_for(self, record: LeaseRecord) -> datetime:
+        """Return the time by the anchor of a record that was read already.
+
+        Raises:
+            FormatError: the anchor is damaged.
+            StorageUnavailable: the kernel does not say when it started.
+        """
+        return self._clock.now(record.anchor)
+
+    def record(self) -> LeaseRecord:
+        """Return what the home knows of the lease.
+
+        Raises:
+            FormatError: it is damaged.
+            StorageUnavailable: it cannot be read.
+        """
+        return self._home.leases.read(self.place)
+
+    def stamp(self) -> tuple[int, int]:
+        """Return something that changes when the record does.
+
+        Raises:
+            StorageUnavailable: the disk does not answer.
+        """
+        return self._home.leases.stamp(self.place)
+
+    def take(self, worker_key: str) -> Held:
+        """Take a lease, or renew the one of this home, and report what was used under it.
+
+        Args:
+            worker_key: Public text of the one-time key of the worker that is to open it.
+
+        Raises:
+            BrokerUnavailable: no answer; the request is kept and will be asked again.
+            LicenseDenied: the broker says no; what it said is kept.
+            BrokerRefused: the same, for a reason that is not the license's.
+            ObjectNotFound: the broker does not know the license or the package.
+            VerificationError: what answers is not the broker, or the answer is not believed.
+            IntegrityError: the log does not have the lease, or is another than before.
+            FormatError: the answer, or a file of this home, is damaged.
+            StorageUnavailable: the home cannot be read or written.
+        """
+        with self._home.leases.locked(self.place):
+            record = self.record()
+            if record.pending is not None:
+                record = self._settle(record, record.pending)
+            try:
+                lease, nonce = self._renew(record, worker_key)
+            except BrokerRefused as refusal:
+                if refusal.code != _STALE:
+                    raise
+                # The clock of this machine is wrong; by now the broker has said what time it is.
+                lease, nonce = self._renew(self.record(), worker_key)
+        return Held(lease=lease, nonce=nonce, owner=self._owner)
+
+    def _renew(self, record: LeaseRecord, worker_key: str) -> tuple[Signed[Lease], str]:
+        record, pending, request = self._prepare(record, worker_key)
+        return self._ask(record, pending, request, is_fresh=True), request.nonce
+
+    def kept(self) -> Held | None:
+        """Return the lease that the home has, to be opened by its restart envelope; None: there is none.
+
+        Raises:
+            FormatError: a file of this home is damaged.
+            VerificationError: the lease is not by the broker of this owner.
+            StorageUnavailable: it cannot be read.
+        """
+        token = self.record().lease
+        if token is None:
+            return None
+        lease = verify_kept(token, self._opening.request.runtime, self._owner)
+        return Held(lease=lease, nonce=None, owner=self._owner)
+
+    def has_unreported(self) -> bool:
+        """Say whether something was counted under the lease that the broker has not heard of.
+
+        Raises:
+            IntegrityError: the state of this runtime was changed by somebody else.
+            FormatError: a file of this home is damaged.
+            StorageUnavailable: a file cannot be read.
+        """
+        token = self.record().lease
+        if token is None:
+            return False
+        return bool(self._home.marks.read(self.place.owner).counts_under(read_unverified(token, Lease).id))
+
+    def report(self) -> None:
+        """Hand in the report of a renewal that was refused: that ends the lease, and the count is right.
+
+        Raises:
+            BrokerUnavailable: no answer.
+            BrokerRefused: the broker says no.
+            ObjectNotFound: the broker does not know the lease.
+            VerificationError: what answers is not the broker.
+            FormatError: the answer, or a file of this home, is damaged.
+            StorageUnavailable: the home cannot be read.
+        """
+        with self._home.leases.locked(self.place):
+            pending = self.record().pending
+            if pending is not None and pending.usage is not None:
+                self._client.report(UsageAsk(usage=pending.usage))
+
+    def give_back(self) -> None:
+        """Give the lease back and report what was used: its seat is free again.
+
+        Raises:
+            BrokerUnavailable: no answer.
+            BrokerRefused: the broker says no.
+            ObjectNotFound: the broker does not know the lease.
+            VerificationError: what answers is not the broker.
+            FormatError: the answer, or a file of this home, is damaged.
+            StorageUnavailable: the home cannot be read or written.
+        """
+        with self._home.leases.locked(self.place):
+            record = self.record()
+            if record.pending is not None:
+                record = self._settle(record, record.pending)
+            if record.lease is None:
+                return
+            lease = verify_kept(record.lease, self._opening.request.runtime, self._owner)
+            usage = self._report(record, lease)
+            self._client.return_lease(lease.id, ReturnAsk(usage=usage.token))
+            after = LeaseRecord(anchor=record.anchor, last_usage=usage.id)
+            self._note_reported(usage.document)
+            self._home.leases.write(self.place, after)
+            self._home.marks.forget(self.place.owner, lease.id)
+
+    def poll(self) -> None:
+        """Ask for revocations, and keep them.
+
+        Raises:
+            BrokerUnavailable: no answer.
+            BrokerRefused: the broker says no.
+            VerificationError: what answers is not the broker, or an announcement is not the owner's.
+            FormatError: the answer, or a file of this home, is damaged.
+            StorageUnavailable: the home cannot be read or written.
+        """
+        leases = self._home.leases
+        position = leases.notices(self.place.owner).position
+        while True:
+            page = self._client.revocations(after=position)
+            self._verify_announced(page.revocations)
+            leases.add_notices(self.place.owner, revocations=page.revocations, position=page.next)
+            if not page.revocations or page.next in (None, position):
+                return
+            position = page.next
+
+    def facts(self, lease: Signed[Lease], *, outage_since: datetime | None) -> Facts:
+        """Return what is known for decisions under a lease.
+
+        Raises:
+            FormatError: a file of this home is damaged.
+            VerificationError: an announcement that was kept is not the owner's.
+            IntegrityError: the state of this runtime was changed by somebody else.
+            StorageUnavailable: a file cannot be read.
+        """
+        notices = self._home.leases.notices(self.place.owner)
+        revoked = {
+            verify_by_owner(token, Revocation, self._owner).document.target for token in notices.revocations
+        }
+        announced = [verify_by_owner(token, Withdrawal, self._owner) for token in notices.withdrawals]
+        known = self._opening.facts
+        facts = replace(
+            known,
+            authority=lease.document.authority,
+            revoked=known.revoked | revoked,
+            withdrawals=(*known.withdrawals, *(withdrawn(each.document) for each in announced)),
+            outage_since=outage_since,
+        )
+        return replace(facts, break_glass=self._home.marks.read(self.place.owner).use_in_force(facts))
+
+    def _settle(self, record: LeaseRecord, pending: Pending) -> LeaseRecord:
+        """Ask again what was asked before a crash or a silence: until then nothing else may be asked."""
+        request = read_unverified(pending.request, LeaseRequest)
+        try:
+            self._ask(record, pending, request, is_fresh=False)
+        except BrokerRefused as refusal:
+            if refusal.code not in _NEVER_TAKEN_IN:
+                raise
+        return self.record()
+
+    def _prepare(self, record: LeaseRecord, worker_key: str) -> tuple[LeaseRecord, Pending, LeaseRequest]:
+        usage, previous = None, None
+        if record.lease is not None:
+            lease = read_unverified(record.lease, Lease)
+            previous = lease.id
+            usage = self._report(record, Signed(lease, lease.id, record.lease))
+        request = LeaseRequest(
+            owner=self.place.owner,
+            license=self.place.license,
+            runtime=self._opening.request.runtime,
+            package=self.place.package,
+            level=self._opening.request.level,
+            worker_key=worker_key_digest(sealing_public_from_text(worker_key)),
+            nonce=new_serial(),
+            previous=previous,
+            predictions=None,
+            issued_at=self._whole(self._client.now),
+        )
+        pending = Pending(
+            request=sign_document(request, self._home.keys.device(self.place.owner)).token,
+            worker_key=worker_key,
+            usage=None if usage is None else usage.token,
+            sent=self._clock.mark(),
+        )
+        record = msgspec.structs.replace(record, pending=pending)
+        self._home.leases.write(self.place, record)
+        return record, pending, request
+
+    def _report(self, record: LeaseRecord, lease: Signed[Lease]) -> Signed[Usage]:
+        owner_id = self.place.owner
+        counts = self._home.marks.close(owner_id, lease.document.authority, self.clock_for(record))
+        breaks = [
+            each
+            for each in self._home.marks.read(owner_id).breaks_of(self.place.license)
+            if not each.reported
+        ]
+        usage = Usage(
+            license=self.place.license,
+            runtime=self._opening.request.runtime,
+            authority=lease.id,
+            previous=record.last_usage,
+            counts=_counts(counts),
+            break_glass=tuple(
+                BreakGlassReport(started_at=each.started_at, reason=each.reason) for each in breaks
+            ),
+            issued_at=self._whole(self._client.now),
+        )
+        return sign_document(usage, self._home.keys.device(owner_id))
+
+    def _ask(
+        self, record: LeaseRecord, pending: Pending, request: LeaseRequest, *, is_fresh: bool
+    ) -> Signed[Lease]:
+        try:
+            lease = self._exchange(pending, request)
+        except (LicenseDenied, BrokerRefused, ObjectNotFound) as refusal:
+            self._note_refusal(record, request, refusal)
+            raise
+        self._adopt(record, pending, request, lease, is_fresh=is_fresh)
+        return lease
+
+    def _exchange(self, pending: Pending, request: LeaseRequest) -> Signed[Lease]:
+        for _ in range(_LOG_TRIES):
+            try:
+                return self._exchange_once(pending, request)
+            except VerificationError as error:
+                if error.code not in _LOG_MOVED:
+                    raise
+            # Another process of this home saw more of the log, or a restored broker began a new one.
+            self._home.logbook.follow(self._owner, self._client, self._client.now)
+        return self._exchange_once(pending, request)
+
+    def _exchange_once(self, pending: Pending, request: LeaseRequest) -> Signed[Lease]:
+        answer = self._client.take_lease(
+            LeaseAsk(
+                request=pending.request,
+                worker_key=pending.worker_key,
+                usage=pending.usage,
+                log_size=self._home.logbook.size(self.place.owner),
+            )
+        )
+        return self._believe(answer, request)
+
+    def _believe(self, answer: LeaseAnswer, request: LeaseRequest) -> Signed[Lease]:
+        package_id = self._opening.statement.package_id
+        lease = self._verified_owner(lambda owner: verify_lease(answer.lease, request, package_id, owner))
+        self._verify_announced(answer.revocations, answer.withdrawals)
+        self._verified_owner(
+            lambda owner: self._home.logbook.verify_answer(
+                owner, document=answer.lease, proof=answer.proof, offer=answer.offer, now=self._client.now
+            )
+        )
+        self._home.leases.add_notices(
+            self.place.owner, revocations=answer.revocations, withdrawals=answer.withdrawals
+        )
+        return lease
+
+    def _adopt(
+        self,
+        record: LeaseRecord,
+        pending: Pending,
+        request: LeaseRequest,
+        lease: Signed[Lease],
+        *,
+        is_fresh: bool,
+    ) -> None:
+        marks, owner_id = self._home.marks, self.place.owner
+        # What was used late is charged to the new lease before anybody can use that one.
+        marks.succeed(owner_id, request.previous, lease.id)
+        anchor = record.anchor
+        last_usage = record.last_usage
+        if is_fresh:
+            anchor = anchored(lease.document.issued_at, pending.sent)
+            # Only an answer to a question of just now may turn the mark back.
+            marks.set_clock(owner_id, self._clock.now(anchor))
+        if pending.usage is not None:
+            usage = read_unverified(pending.usage, Usage)
+            self._note_reported(usage)
+            last_usage = usage.id
+        self._home.leases.write(
+            self.place, LeaseRecord(lease=lease.token, anchor=anchor, last_usage=last_usage)
+        )
+
+    def _note_reported(self, usage: Usage) -> None:
+        started = [each.started_at for each in usage.break_glass]
+        if started:
+            self._home.marks.note_reported(self.place.owner, self.place.license, started)
+
+    def _note_refusal(self, record: LeaseRecord, request: LeaseRequest, refusal: Error) -> None:
+        """Keep what the broker said, so that every session of this home acts on it."""
+        is_final = _is_final(refusal)
+        said = Refusal(code=refusal.code, message=str(refusal), hint=refusal.hint, is_final=is_final)
+        after = msgspec.structs.replace(record, refusal=said)
+        if refusal.code in _NEVER_TAKEN_IN:
+            after = msgspec.structs.replace(after, pending=None)
+            if request.previous is not None:
+                self._home.marks.reopen(self.place.owner, request.previous)
+        elif is_final and request.previous is not None:
+            # Whether the report was taken in is not known: nothing more is used under the old
+            # lease, and the same is asked again when somebody has put things right.
+            self._home.marks.end(self.place.owner, request.previous)
+        self._home.leases.write(self.place, after)
+
+    def _verify_announced(self, revocations: tuple[str, ...], withdrawals: tuple[str, ...] = ()) -> None:
+        self._verified_owner(lambda owner: verify_announcements(revocations, withdrawals, owner))
+
+    def _verified_owner(self, verify: Callable[[Owner], T]) -> T:
+        """Verify with the owner as it is known, and if that is outdated, as the broker knows it."""
+        try:
+            return verify(self._owner)
+        except VerificationError as error:
+            if error.code not in _OWNER_MOVED:
+                raise
+        chain = OwnerChain.from_json(list(self._client.owner().owner))
+        self._owner = self._home.trust.update(chain).owner
+        return verify(self._owner)
+
+    def _whole(self, moment: datetime) -> datetime:
+        return moment.replace(microsecond=0)
+
+
+def _is_final(refusal: Error) -> bool:
+    return isinstance(refusal, LicenseDenied | ObjectNotFound) or refusal.code in _SHUT_OUT
+
+
+def _counts(counts: Mapping[CounterKey, int]) -> tuple[Count, ...]:
+    return tuple(
+        Count(document=key.document, counter=key.counter, period=key.period, count=count)
+        for key, count in sorted(counts.items())
+    )

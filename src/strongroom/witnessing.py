@@ -1,0 +1,207 @@
+"""Witnessing: what a party does with an owner's log to be sure of it.
+
+    logged = verify_logged(answer, owner)               # one record, with its proof
+    checked = verify_log(home, client, owner)           # it only grew since this home last looked
+    key = cosign(home, client, owner, now=now)          # and this home says so
+
+Whoever keeps the last state of a log notices when it is rewritten, forked or cut off. The rules
+are those of spec/log.md; where the state is kept is ``home.logbook``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from strongroom.errors import IntegrityError, VerificationError
+from strongroom.home.home import Home
+from strongroom.home.logbook import log_keys
+from strongroom.keys.identity import organization_id
+from strongroom.keys.owner import Owner
+from strongroom.log.checkpoint import Checkpoint
+from strongroom.log.cosigned import Cosigned
+from strongroom.log.entry import Kind, Record
+from strongroom.log.merkle import verify_consistency
+from strongroom.log.proof import Proof
+from strongroom.log.tile import Tile
+from strongroom.log.tree import Tree
+from strongroom.protocol.broker import RecordAnswer, RecordPage
+
+_PAGE: Final = 100
+_ROUTINE: Final = frozenset({Kind.LEASE, Kind.RETURN, Kind.USAGE})
+"""Kinds whose proofs are not kept: there may be four an hour, and nobody asks for them later."""
+
+
+class LogSource(Protocol):
+    """Where a log is read: ``connection.broker_client.BrokerClient``."""
+
+    def offer(self, size: int, log: int | None = None, /) -> bytes:
+        """Return the newest checkpoint of a log, with the proof that it continues that size."""
+        ...
+
+    def records(self, *, after: int | None = None, limit: int | None = None) -> RecordPage:
+        """Return records that concern the caller, whose index is above ``after``."""
+        ...
+
+    def tile(self, path: str) -> bytes:
+        """Return a tile by its path below ``tile/``."""
+        ...
+
+    def cosign(self, note: bytes) -> bytes:
+        """Hand in a cosigned checkpoint."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """A record that is in the log."""
+
+    index: int
+    record: Record
+    proof: bytes
+    """A tlog-proof file."""
+    keys: tuple[str, ...]
+    """The verifier keys that it can be checked with, as other tools read them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A log that only grew."""
+
+    origin: str
+    size_before: int
+    size: int
+    records: int
+    """How many records concern this home; each is in the log."""
+
+
+def verify_logged(answer: RecordAnswer, owner: Owner, now: datetime | None = None) -> Logged:
+    """Check that a record is in an owner's log.
+
+    Raises:
+        FormatError: it is no proof, or comes without its record.
+        VerificationError: the state of the log is not signed by a log key of the owner.
+        IntegrityError: the record is not shown to be there.
+    """
+    data = answer.proof.encode("utf-8")
+    proof = Proof.from_bytes(data)
+    verifiers = log_keys(owner, proof.note, now)
+    record = proof.verify_record(verifiers)
+    return Logged(
+        index=proof.index,
+        record=record,
+        proof=data,
+        keys=tuple(each.key.to_text() for each in verifiers),
+    )
+
+
+def verify_log(
+    home: Home,
+    client: LogSource,
+    owner: Owner,
+    *,
+    now: datetime | None = None,
+    accept_lost_entries: int = 0,
+) -> Checked:
+    """Check that a log only grew since this home last looked, and that every record for it is in there.
+
+    Args:
+        home: Whose memory it is. It then holds the new state, and at a partner the proofs of
+            all records but leases and usage.
+        client: The owner's broker.
+        owner: The owner, in its newest version.
+        now: The time toward the owner, if it is known.
+        accept_lost_entries: How many entries that were seen may be gone after a restore.
+
+    Raises:
+        FormatError: something is no part of a log.
+        VerificationError: the log was rewritten, forked or cut off, is another, or is not the owner's.
+        IntegrityError: a record is not in the log.
+        BrokerError: the broker does not answer, or refuses.
+        StorageUnavailable: the state cannot be kept.
+    """
+    states: set[bytes] = set()
+    proofs: list[Proof] = []
+    count = 0
+    for logged in _records(client, owner, now):
+        count += 1
+        proof = Proof.from_bytes(logged.proof)
+        states.add(proof.note.unverified_text)
+        if home.vault.owner_id != owner.id and logged.record.kind not in _ROUTINE:
+            proofs.append(proof)
+    advanced = home.logbook.follow(owner, client, now, accept_lost_entries=accept_lost_entries)
+    _verify_states(map(Checkpoint.from_bytes, states), advanced.after, client)
+    for proof in proofs:
+        home.logbook.keep_proof(owner.id, proof)
+    return Checked(
+        origin=advanced.after.origin,
+        size_before=0 if advanced.before is None else advanced.before.size,
+        size=advanced.after.size,
+        records=count,
+    )
+
+
+def cosign(home: Home, client: LogSource, owner: Owner, *, now: datetime) -> str:
+    """Cosign the state of a log that this home believed last, and hand that to the broker.
+
+    Returns:
+        The verifier key by which others can check it.
+
+    Raises:
+        ObjectNotFound: this home has seen nothing of the log (code ``log-unseen``).
+        NoMatchingKey: a key is missing, or its pass-phrase.
+        BrokerError: the broker does not answer, or refuses.
+        StorageUnavailable: the key or the state cannot be kept.
+    """
+    # A home can be an owner itself and a partner of others.
+    is_own = owner.id == home.vault.owner_id
+    organization = owner.id if is_own else organization_id(home.keys.organization().public)
+    key = home.keys.witness(owner.id, now, known=home.logbook.witness(owner.id))
+    message = home.logbook.cosign(owner.id, organization, key, now)
+    client.cosign(message)
+    return Cosigned.from_bytes(message).key.to_text()
+
+
+def _records(client: LogSource, owner: Owner, now: datetime | None) -> Iterator[Logged]:
+    after: int | None = None
+    while True:
+        page = client.records(after=after, limit=_PAGE)
+        for answer in page.records:
+            yield verify_logged(answer, owner, now)
+        if page.next is None:
+            return
+        after = int(page.next)
+
+
+def _verify_states(states: Iterable[Checkpoint], newest: Checkpoint, client: LogSource) -> None:
+    """Check that the states under which records were shown are of the log that was believed."""
+    tree = Tree(_Tiles(client), size=newest.size, root=newest.root)
+    for state in states:
+        if state.origin != newest.origin or state.size > newest.size:
+            raise VerificationError(
+                "records were shown under another state of the log than the newest one",
+                code="log-rollback" if state.origin == newest.origin else "log-origin",
+                hint="Ask once more. If it stays so, the owner keeps two logs.",
+            )
+        try:
+            hashes = tree.prove_consistency(state.size)
+            verify_consistency(state.size, state.root, newest.size, newest.root, proof=hashes)
+        except IntegrityError as error:
+            raise VerificationError(
+                "records were shown under a state that is not of this log",
+                code="log-fork",
+                hint="Ask once more. If it stays so, the owner keeps two logs; keep both states.",
+            ) from error
+
+
+class _Tiles:
+    """The tiles of a broker's log."""
+
+    def __init__(self, client: LogSource) -> None:
+        self._client = client
+
+    def read_tile(self, tile: Tile) -> bytes:
+        """Return the hashes of a tile."""
+        return self._client.tile(tile.path.removeprefix("tile/"))

@@ -1,0 +1,234 @@
+"""Attacks on leases: with old answers, other people's leases, edited files, clocks, copies and cut wires."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from strongroom._encoding import from_base64url, to_base64url
+from strongroom.errors import Error, IntegrityError, LicenseDenied, VerificationError
+from strongroom.home.home import Home
+from strongroom.keys.key_pair import SealingKey
+from strongroom.leasing import break_glass
+from strongroom.license.key_binding import KeyBinding, unwrap_lease, unwrap_restart
+from strongroom.license.offline import revocation_worst_case
+from strongroom.license.period import Period
+from strongroom.license.term import Term
+from strongroom.license.terms import BreakGlass, Grace, Predictions
+from strongroom.protocol.broker import ReasonAsk
+from tests.lease_world import LeaseWorld, OpenSession
+
+MINUTE = timedelta(minutes=1)
+HUNDRED = Predictions(limit=100, per=Period.TOTAL)
+GRACE = Grace(hours=2, predictions=50)
+GLASS = BreakGlass(hours=1, uses=2)
+
+Make = Callable[..., LeaseWorld]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    made: list[LeaseWorld] = []
+
+    def make(*terms: Term) -> LeaseWorld:
+        made.append(LeaseWorld.make(tmp_path, terms=terms))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.close()
+
+
+def refusal(act: Callable[[], object]) -> Error:
+    with pytest.raises(Error) as caught:
+        act()
+    return caught.value
+
+
+def binding_of(world: LeaseWorld) -> KeyBinding:
+    opening = world.opening()
+    return KeyBinding(
+        license=opening.chain.id,
+        runtime=opening.request.runtime,
+        package=opening.statement.package_digest,
+        package_id=opening.statement.package_id,
+    )
+
+
+def try_hard(world: LeaseWorld, session: OpenSession) -> bool:
+    """Use the model once, by every means that the partner has; says whether it worked."""
+    try:
+        session.predict(1)
+    except LicenseDenied:
+        try:
+            break_glass(world.clinic, world.opening(), world.client(), reason="we want to", clock=world.clock)
+            session.predict(1)
+        except Error:
+            return False
+    return True
+
+
+def test_a_revoked_partner_is_stopped_within_the_stated_worst_case_and_never_after(make: Make) -> None:
+    world = make(GRACE, GLASS)
+    session = world.session()
+    session.predict(1)
+    world.revoke()
+    revoked_at = world.broker_clock.now()
+    # The partner cuts its own line, so that no news arrives, and reboots and sets clocks as it likes.
+    world.wire.is_cut = True
+    last = revoked_at
+    for _ in range(60):
+        world.pass_time(10 * MINUTE)
+        if try_hard(world, session):
+            last = world.broker_clock.now()
+    lease = timedelta(seconds=world.settings.lease_seconds)
+    worst = revocation_worst_case(world.opening().chain, lease=lease).total
+    assert timedelta(hours=3) < last - revoked_at <= worst
+    world.wire.is_cut = False
+    assert isinstance(refusal(lambda: session.predict(1)), LicenseDenied)
+
+
+def test_a_partner_that_hears_of_a_revocation_is_stopped_at_once_whatever_it_cuts_then(make: Make) -> None:
+    world = make(GRACE, GLASS)
+    session = world.session()
+    world.revoke()
+    session.lease._renew()
+    world.wire.is_cut = True
+    for _ in range(10):
+        assert not try_hard(world, session)
+        world.pass_time(20 * MINUTE)
+    world.machine.reboot()
+    assert isinstance(refusal(world.session), LicenseDenied)
+
+
+@pytest.mark.parametrize("wall", [datetime(2040, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)])
+def test_no_setting_of_the_wall_clock_makes_a_lease_last_longer(make: Make, wall: datetime) -> None:
+    world = make()
+    session = world.session()
+    world.wire.is_cut = True
+    world.pass_time(14 * MINUTE)
+    world.machine.set_wall(wall)
+    session.predict(1)
+    world.pass_time(MINUTE)
+    world.machine.set_wall(wall)
+    assert isinstance(refusal(lambda: session.predict(1)), LicenseDenied)
+
+
+def test_a_lease_that_is_copied_from_the_disk_opens_for_nobody_else(make: Make) -> None:
+    world = make()
+    held = world.holder().take(world.worker_key)
+    stranger = SealingKey.generate().secret
+    expected = binding_of(world)
+    for act in (
+        lambda: unwrap_restart(held.lease.document, stranger, expected),
+        lambda: unwrap_lease(held.lease.document, stranger, expected, nonce=held.lease.document.nonce),
+    ):
+        assert isinstance(refusal(act), IntegrityError)
+
+
+def test_a_lease_whose_end_is_edited_on_the_disk_is_refused(make: Make) -> None:
+    world = make(GRACE)
+    holder = world.holder()
+    held = holder.take(world.worker_key)
+    head, payload, signature = held.lease.token.split(".")
+    later = msgspec.json.decode(from_base64url(payload)) | {"not_after": "2040-01-01T00:00:00Z"}
+    forged = ".".join([head, to_base64url(msgspec.json.encode(later, order="sorted")), signature])
+    record = msgspec.structs.replace(holder.record(), lease=forged)
+    world.clinic.leases.write(holder.place, record)
+    world.wire.is_cut = True
+    assert isinstance(refusal(world.session), VerificationError)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_old_answers_given_again_bring_no_use_and_no_time(make: Make, times: int) -> None:
+    world = make()
+    session = world.session()
+    for _ in range(times):
+        world.pass_time(5 * MINUTE)
+        session.lease._renew()
+    world.wire.replay("/leases")
+    world.pass_time(20 * MINUTE)
+    assert refusal(lambda: session.predict(1)).code in ("wrong-nonce", "lease-ended")
+    assert isinstance(refusal(world.session), VerificationError)
+
+
+def test_a_snapshot_of_a_home_that_runs_twice_raises_an_alarm_and_stops_one_of_them(
+    make: Make, tmp_path: Path
+) -> None:
+    world = make(HUNDRED)
+    world.session().predict(1)
+    shutil.copytree(world.clinic.path, tmp_path / "copy")
+    copy = Home.open(tmp_path / "copy")
+    one, two = world.session(), None
+    one.predict(1)
+    codes: set[str] = set()
+    try:
+        two = world.session(copy)
+    except Error as error:
+        codes.add(error.code)
+    assert two is None
+    assert codes == {"clone-suspected"}
+
+
+def test_a_copy_gives_nobody_more_than_the_quota(make: Make, tmp_path: Path) -> None:
+    world = make(Predictions(limit=30, per=Period.TOTAL))
+    first = world.session()
+    first.predict(1)
+    first.meter.close()
+    shutil.copytree(world.clinic.path, tmp_path / "copy")
+    second = world.session(Home.open(tmp_path / "copy"))
+    budget = first.lease.facts.authority.budget[0].limit  # type: ignore[union-attr] # a lease has one
+    both = _all(first) + _all(second)
+    # What the copy doubles is one slice, once: the next renewal of either is refused.
+    assert both <= 30 + budget
+    assert isinstance(refusal(lambda: world.holder().take(world.worker_key)), Error)
+
+
+def test_a_partner_that_turns_its_state_back_gets_no_larger_quota_from_the_broker(
+    make: Make, tmp_path: Path
+) -> None:
+    world = make(Predictions(limit=12, per=Period.TOTAL))
+    state = world.clinic.path / "state"
+    shutil.copytree(state, tmp_path / "state")
+    for _ in range(4):
+        try:
+            session = world.session()
+        except LicenseDenied:
+            break
+        _all(session)
+        session.end()
+        shutil.rmtree(state)
+        shutil.copytree(tmp_path / "state", state)
+    # Each report was taken in before the state went back, and counts for good.
+    assert world.used_at_broker() + world.held_at_broker() <= 12
+
+
+def test_a_suspended_license_stops_although_the_partner_keeps_its_lease(make: Make) -> None:
+    world = make(GRACE, GLASS)
+    session = world.session()
+    world.admin.suspend_license(world.granted.license_id, ReasonAsk(reason="unpaid"))
+    session.lease._renew()
+    assert refusal(lambda: session.predict(1)).code == "suspended"
+
+
+def test_nobody_else_can_read_or_write_the_leases_of_a_home(make: Make) -> None:
+    world = make()
+    world.session().predict(1)
+    found: list[Any] = [world.clinic.path / "leases", *(world.clinic.path / "leases").rglob("*")]
+    assert len(found) > 2
+    assert {path.stat().st_mode & 0o077 for path in found} == {0}
+
+
+def _all(session: OpenSession) -> int:
+    for count in range(1000):
+        try:
+            session.predict(1)
+        except Error:
+            return count
+    raise AssertionError("no end")

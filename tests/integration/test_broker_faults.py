@@ -1,0 +1,396 @@
+"""A broker that is killed, loses its database, fills its disk or loses the time: what holds afterwards.
+
+After each fault the broker starts again over what is left. No act that it acknowledged is lost, none
+is half done, the log verifies, nothing is counted twice, and no quota is exceeded. ``audit`` counts
+all of it anew from the signed documents.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from strongroom.broker.clock import SystemClock
+from strongroom.broker.faults import FaultPoint, Faults
+from strongroom.errors import LicenseDenied, StorageUnavailable
+from strongroom.license.documents import Usage
+from strongroom.license.period import CounterName, Period
+from strongroom.license.signing import read_unverified
+from strongroom.license.terms import Expires, Grace, Predictions, Runtimes
+from strongroom.protocol.broker import (
+    LeaseAnswer,
+    LeaseAsk,
+    LicenseAsk,
+    ReturnAsk,
+    RevocationAsk,
+    UsageAsk,
+)
+from tests.broker_scene import Machine, Scene, note
+from tests.integration.broker_audit import audit
+from tests.integration.broker_child import Killing, Mouth, Run, play
+from tests.servers.postgresql import PostgreSql
+
+KILLS = int(os.environ.get("STRONGROOM_KILLS", "6"))
+TURNS = 100
+"""Of each player, until it is killed."""
+LIMIT = 5000
+ACTS = ("grant", "lease", "renew", "usage", "return", "revoke")
+LEDGER_POINTS = tuple(FaultPoint)
+
+Act = Callable[[Scene, "Stage"], None]
+
+
+class Stage:
+    """A clinic with machines, a counted license, and a second license to revoke."""
+
+    def __init__(self, scene: Scene, machines: int = 1) -> None:
+        self.package = scene.publish()
+        self.clinic = scene.add_partner("clinic", machines)
+        self.license = scene.grant(
+            self.clinic,
+            Predictions(limit=LIMIT, per=Period.MONTH),
+            Runtimes(limit=3),
+            Grace(hours=1, predictions=10),
+        )
+        self.other = scene.grant(self.clinic)
+        self.month = Period.MONTH.key(scene.now)
+
+    @property
+    def machine(self) -> Machine:
+        return self.clinic.machines[0]
+
+    def used(self, count: int) -> dict[tuple[CounterName, str], int]:
+        return {(CounterName.PREDICTIONS, self.month): count} if count else {}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
+    url = (
+        f"sqlite:///{tmp_path / 'broker.db'}"
+        if request.param == "sqlite"
+        else request.getfixturevalue("postgresql_url")
+    )
+    opened = Scene.build(tmp_path, url)
+    yield opened
+    opened.close()
+
+
+def again(scene: Scene) -> Scene:
+    """Start the broker anew and check everything."""
+    opened = scene.reopen()
+    audit(opened)
+    return opened
+
+
+# -- killed at a named point ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("point", LEDGER_POINTS)
+@pytest.mark.parametrize("kind", ACTS)
+def test_a_kill_at_a_fault_point_leaves_the_act_done_or_not_done(
+    scene: Scene, kind: str, point: FaultPoint
+) -> None:
+    stage = Stage(scene)
+    if kind in ("renew", "usage", "return"):
+        scene.take(stage.machine, stage.license, stage.package)
+    act = _ask(scene, stage, kind)
+    audit(scene)
+    scene.close()
+    faults = Killing(point)
+
+    def script(opened: Scene, mouth: Mouth, _: Faults) -> None:
+        faults.is_armed = True
+        act(opened)
+        mouth.say(0, "done", kind, None)
+
+    run = play(scene, script, faults)
+    assert run.was_killed
+    assert not run.done, "acknowledged before the point at which nobody knew"
+    opened = again(scene)
+    # Whoever got no answer asks the same again; it happens once.
+    act(opened)
+    audit(opened)
+    act(opened)
+    audit(opened)
+    opened.close()
+
+
+def _ask(scene: Scene, stage: Stage, kind: str) -> Callable[[Scene], object]:
+    """Make one request, and return what hands it in, now or again."""
+    machine = stage.machine
+    if kind == "grant":
+        token = scene.sign_license(stage.clinic, Predictions(limit=7, per=Period.DAY))
+        return lambda opened: opened.services.licensing.grant(opened.admin, LicenseAsk(license=token))
+    if kind in ("lease", "renew"):
+        ask = scene.request(
+            machine, stage.license, stage.package, used=stage.used(5 if machine.previous else 0)
+        )
+        return lambda opened: opened.services.leasing.take(machine.principal, ask)
+    if kind == "revoke":
+        revocation = scene.revoke(stage.other)
+        return lambda opened: opened.services.licensing.revoke(opened.admin, revocation)
+    assert machine.previous is not None
+    lease = machine.previous
+    usage = scene.usage(machine, stage.license, lease, stage.used(5))
+    if kind == "usage":
+        return lambda opened: opened.services.reporting.report(machine.principal, UsageAsk(usage=usage))
+    return lambda opened: opened.services.leasing.give_back(machine.principal, lease, ReturnAsk(usage=usage))
+
+
+# -- killed anywhere ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", ["count", "time"])
+def test_kills_anywhere_lose_nothing_and_count_nothing_twice(scene: Scene, by: str) -> None:
+    stage = Stage(scene, machines=4)
+    chance = random.Random(20261124)  # noqa: S311 - moments to die at
+    pending: dict[int, LeaseAsk] = {}
+    for _ in range(KILLS):
+        scene.close()
+        faults = Killing(None, chance.randrange(1, 120)) if by == "count" else Killing("never")
+        seed = chance.random()
+
+        def script(opened: Scene, mouth: Mouth, armed: Faults, seed: float = seed) -> None:
+            assert isinstance(armed, Killing)
+            armed.is_armed = True
+            _play_at_random(opened, stage, mouth, pending, seed)
+
+        delay = chance.uniform(0.02, 0.4) if by == "time" else None
+        run = play(scene, script, faults, kill_after=delay)
+        scene = again(scene)
+        _verify_acknowledged(scene, stage, run, pending)
+
+
+def _play_at_random(
+    scene: Scene, stage: Stage, mouth: Mouth, pending: dict[int, LeaseAsk], seed: float
+) -> None:
+    """Let every machine renew, each in a thread of its own, while licenses come and go."""
+
+    def machine(thread: int) -> None:
+        mine = stage.clinic.machines[thread]
+        chance = random.Random(f"{seed}-{thread}")  # noqa: S311 - numbers to report
+        for turn in range(TURNS):
+            # After a crash a machine asks first what it had asked before.
+            ask = pending.get(thread) if turn == 0 else None
+            ask = ask or scene.request(
+                mine, stage.license, stage.package, used=stage.used(chance.randrange(3))
+            )
+            mouth.say(thread, "ask", "lease", ask)
+            try:
+                answer = scene.services.leasing.take(mine.principal, ask)
+            except LicenseDenied:
+                # The last seat is taken, or the quota is held by others.
+                mouth.say(thread, "done", "denied", ask)
+                continue
+            note(mine, ask, answer)
+            mouth.say(thread, "done", "lease", (ask, answer))
+
+    def owner(thread: int) -> None:
+        for _ in range(TURNS):
+            token = scene.sign_license(stage.clinic)
+            granted = scene.services.licensing.grant(scene.admin, LicenseAsk(license=token)).license
+            mouth.say(thread, "done", "grant", granted)
+            ask: RevocationAsk = scene.revoke(granted)
+            scene.services.licensing.revoke(scene.admin, ask)
+            mouth.say(thread, "done", "revoke", granted)
+
+    with ThreadPoolExecutor(5) as pool:
+        players = [*(pool.submit(machine, thread) for thread in range(4)), pool.submit(owner, 4)]
+        for player in players:
+            player.result()
+
+
+def _verify_acknowledged(scene: Scene, stage: Stage, run: Run, pending: dict[int, LeaseAsk]) -> None:
+    """What was acknowledged is there; the machines remember what they were told."""
+    for thread, _, kind, about in run.done:
+        if kind == "lease":
+            ask, answer = about
+            lease = note(stage.clinic.machines[thread], ask, answer)
+            with scene.ledger.view() as kept:
+                assert kept.lease(lease.id) is not None
+                if ask.usage is not None:
+                    assert kept.usage(read_unverified(ask.usage, Usage).id) is not None
+        if kind == "revoke":
+            with scene.ledger.view() as kept:
+                assert kept.revoked([about]) == {about}
+        pending.pop(thread, None)
+    for thread, told in run.asked.items():
+        pending[thread] = told[3]
+
+
+# -- the database is gone, the disk is full -------------------------------------------
+
+
+def test_a_database_that_was_gone_is_used_again_when_it_is_back(
+    scene: Scene, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    stage = Stage(scene)
+    scene.take(stage.machine, stage.license, stage.package)
+    ask = scene.request(stage.machine, stage.license, stage.package, used=stage.used(5))
+    if scene.url.startswith("sqlite"):
+        there, away = tmp_path / "broker.db", tmp_path / "away.db"
+        there.rename(away)
+        bring_back: Callable[[], object] = partial(away.rename, there)
+    else:
+        server: PostgreSql = request.getfixturevalue("postgresql")
+        server.crash()
+        bring_back = server.start
+    try:
+        for _ in range(2):
+            with pytest.raises(StorageUnavailable):
+                scene.services.leasing.take(stage.machine.principal, ask)
+    finally:
+        bring_back()
+    answer = _patiently(lambda: scene.services.leasing.take(stage.machine.principal, ask))
+    note(stage.machine, ask, answer)
+    audit(scene)
+
+
+def _patiently(call: Callable[[], LeaseAnswer]) -> LeaseAnswer:
+    """Ask again for a while: a server that comes back does not take everybody at once."""
+    for _ in range(50):
+        try:
+            return call()
+        except StorageUnavailable:
+            time.sleep(0.1)
+    return call()
+
+
+def test_a_full_disk_refuses_and_breaks_nothing(tmp_path: Path) -> None:
+    scene = Scene.build(tmp_path, f"sqlite:///{tmp_path / 'broker.db'}")
+    stage = Stage(scene)
+    scene.close()
+
+    def script(opened: Scene, mouth: Mouth, _: Faults) -> None:
+        for round_ in range(5):
+            log = tmp_path / "broker.db-wal"
+            room = max(log.stat().st_size, (tmp_path / "broker.db").stat().st_size) + 40_000 * round_
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+            refused = _fill(opened, stage)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            mouth.say(0, "done", "full", refused)
+            # There is room again: what was refused is asked again, and goes through.
+            note(stage.machine, refused, opened.services.leasing.take(stage.machine.principal, refused))
+            audit(opened)
+
+    run = play(scene, script)
+    assert [told[2] for told in run.done] == ["full"] * 5
+    again(scene).close()
+
+
+def _fill(scene: Scene, stage: Stage) -> LeaseAsk:
+    """Renew until the disk is full; returns the request that was refused."""
+    while True:
+        ask = scene.request(stage.machine, stage.license, stage.package, used=stage.used(1))
+        try:
+            answer = scene.services.leasing.take(stage.machine.principal, ask)
+        except StorageUnavailable:
+            return ask
+        note(stage.machine, ask, answer)
+
+
+# -- the clock of the broker ----------------------------------------------------------
+
+
+@dataclass
+class Times:
+    """The wall clock and the boot clock of the broker's machine."""
+
+    wall: datetime
+    boot: float = 0.0
+
+    def clock(self) -> SystemClock:
+        return SystemClock(lambda: self.wall, lambda: self.boot)
+
+    def pass_time(self, by: timedelta) -> None:
+        self.wall += by
+        self.boot += by.total_seconds()
+
+
+@pytest.mark.parametrize(
+    "jump", [timedelta(days=-400), timedelta(hours=-3), timedelta(hours=3), timedelta(days=5000)]
+)
+def test_a_broker_whose_clock_jumps_goes_on_as_if_it_had_not(tmp_path: Path, jump: timedelta) -> None:
+    start = datetime.now(UTC).replace(microsecond=0)
+    times = Times(start)
+    scene = Scene.build(tmp_path, f"sqlite:///{tmp_path / 'broker.db'}", clock=times.clock())
+    stage = Stage(scene)
+    scene.take(stage.machine, stage.license, stage.package)
+    times.wall += jump
+    for _ in range(3):
+        times.pass_time(timedelta(minutes=5))
+        lease = note(
+            stage.machine,
+            ask := scene.request(stage.machine, stage.license, stage.package, used=stage.used(2)),
+            scene.services.leasing.take(stage.machine.principal, ask),
+        )
+        assert start <= lease.issued_at < start + timedelta(hours=1)
+    audit(scene)
+    scene.close()
+
+
+def test_a_broker_that_is_started_in_2040_does_nothing_and_is_whole_when_the_clock_is_right(
+    tmp_path: Path,
+) -> None:
+    times = Times(datetime.now(UTC).replace(microsecond=0))
+    scene = Scene.build(tmp_path, f"sqlite:///{tmp_path / 'broker.db'}", clock=times.clock())
+    stage = Stage(scene)
+    scene.close()
+    right, times.wall = times.wall, datetime(2040, 1, 1, tzinfo=UTC)
+    with pytest.raises(StorageUnavailable) as refused:
+        scene.reopen(clock=times.clock())
+    assert refused.value.code == "broker-clock"
+    times.wall = right
+    opened = scene.reopen(clock=times.clock())
+    opened.take(stage.machine, stage.license, stage.package)
+    audit(opened)
+    opened.close()
+
+
+def test_a_broker_that_is_started_with_a_clock_set_back_never_goes_back(tmp_path: Path) -> None:
+    times = Times(datetime.now(UTC).replace(microsecond=0))
+    scene = Scene.build(tmp_path, f"sqlite:///{tmp_path / 'broker.db'}", clock=times.clock())
+    stage = Stage(scene)
+    first = note(
+        stage.machine,
+        ask := scene.request(stage.machine, stage.license, stage.package),
+        scene.services.leasing.take(stage.machine.principal, ask),
+    )
+    scene.close()
+    times.wall -= timedelta(minutes=2)
+    opened = scene.reopen(clock=times.clock())
+    second = note(
+        stage.machine,
+        ask := opened.request(stage.machine, stage.license, stage.package, used=stage.used(1)),
+        opened.services.leasing.take(stage.machine.principal, ask),
+    )
+    assert second.issued_at >= first.issued_at
+    audit(opened)
+    opened.close()
+
+
+def test_a_license_ends_when_it_ends_and_not_when_somebody_sets_a_clock(tmp_path: Path) -> None:
+    start = datetime.now(UTC).replace(microsecond=0)
+    times = Times(start)
+    scene = Scene.build(tmp_path, f"sqlite:///{tmp_path / 'broker.db'}", clock=times.clock())
+    package, clinic = scene.publish(), scene.add_partner("clinic")
+    license_id = scene.grant(clinic, Expires(at=start + timedelta(hours=2)))
+    times.wall -= timedelta(days=30)
+    times.pass_time(timedelta(hours=1))
+    scene.take(clinic.machines[0], license_id, package)
+    times.pass_time(timedelta(hours=1))
+    with pytest.raises(LicenseDenied) as denied:
+        scene.take(clinic.machines[0], license_id, package)
+    assert denied.value.code == "expired"
+    audit(scene)
+    scene.close()

@@ -1,0 +1,424 @@
+"""A broker that listens: TLS, slow and broken clients, signals, and the program itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strongroom.broker.assembly import assemble
+from strongroom.broker.http import tls
+from strongroom.broker.http.server import BrokerServer, listen
+from strongroom.broker.http.settings import HttpSettings
+from strongroom.broker.running import Running, Wishes, run
+from strongroom.broker.settings import Settings
+from strongroom.connection import BrokerClient
+from strongroom.connection.https import HttpsTransport
+from strongroom.crypto import certificate
+from strongroom.errors import (
+    BrokerRefused,
+    FormatError,
+    StorageUnavailable,
+    UsageError,
+    VerificationError,
+)
+from strongroom.founding import found
+from strongroom.home.home import Home
+from strongroom.keys.identity import member_id
+from strongroom.keys.key_pair import SigningKey
+from strongroom.keys.text import KeyKind
+
+QUICK: dict[str, Any] = {
+    "header_seconds": 0.3,
+    "body_seconds": 0.3,
+    "handshake_seconds": 0.3,
+    "answer_seconds": 0.5,
+    "keep_alive_seconds": 1,
+    "shutdown_seconds": 5,
+}
+
+
+def now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return found("hospital", tmp_path / "hospital", now=now())
+
+
+@dataclass
+class Listening:
+    """A broker in this process, and how to reach it."""
+
+    port: int
+    authority: bytes
+    home: Home
+
+    def connect(self) -> ssl.SSLSocket:
+        """Open a connection."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=self.authority.decode())
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        return context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+    def client(self) -> AbstractContextManager[BrokerClient]:
+        """Return the client of the first admin."""
+        url = f"https://127.0.0.1:{self.port}"
+        return client_of(self.home, url, self.authority.decode(), self.home.keys.member())
+
+
+def client_of(home: Home, url: str, ca: str, key: SigningKey) -> AbstractContextManager[BrokerClient]:
+    """Return a client of our own for a member key."""
+    return closing(
+        BrokerClient(
+            HttpsTransport(ca=ca),
+            url,
+            owner=home.vault.verify_owner_id(),
+            subject=member_id(key.public),
+            key=key,
+            clock=lambda: datetime.now(UTC),
+        )
+    )
+
+
+@contextmanager
+def listening(home: Home, **http: Any) -> Iterator[Listening]:
+    own = tls.OwnAuthority(home.path / "broker" / "tls", home.name, ())
+    own.ensure(now())
+    with listen("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        settings = HttpSettings(url=f"https://127.0.0.1:{port}", **{**QUICK, **http})
+        with assemble(home, settings, Settings()) as broker:
+            ready = threading.Event()
+            context = tls.server_context(own.certificate_path, own.key_path)
+            server = BrokerServer(broker.app, settings, listener=listener, context=context, ready=ready.set)
+            thread = threading.Thread(target=server.run)
+            thread.start()
+            try:
+                assert ready.wait(20)
+                yield Listening(port, own.authority, home)
+            finally:
+                server.stop()
+                thread.join(20)
+                assert not thread.is_alive()
+
+
+def read_all(connection: ssl.SSLSocket) -> bytes:
+    found = b""
+    try:
+        while chunk := connection.recv(65536):
+            found += chunk
+    except (ConnectionResetError, ssl.SSLEOFError):
+        pass
+    return found
+
+
+def seconds_until_closed(connection: socket.socket) -> float:
+    started = time.monotonic()
+    connection.settimeout(10)
+    try:
+        while connection.recv(4096):
+            continue
+    except (ConnectionResetError, ssl.SSLError):
+        pass
+    return time.monotonic() - started
+
+
+class TestTls:
+    def test_the_partners_own_transport_reaches_it(self, home: Home) -> None:
+        with listening(home) as broker, broker.client() as client:
+            answer = client.owner()
+        assert len(answer.owner) == 1
+
+    def test_another_authority_is_noticed(self, home: Home) -> None:
+        other = certificate.make_authority("hospital", hosts=[], now=now())
+        with listening(home) as broker:
+            broker.authority = other.certificate
+            with broker.client() as client, pytest.raises(VerificationError) as caught:
+                client.owner()
+        assert caught.value.code == "broker-certificate"
+
+    def test_tls_1_2_is_refused(self, home: Home) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        with (
+            listening(home) as broker,
+            socket.create_connection(("127.0.0.1", broker.port)) as plain,
+            pytest.raises(ssl.SSLError),
+        ):
+            context.wrap_socket(plain)
+
+    def test_plain_http_is_refused(self, home: Home) -> None:
+        with listening(home) as broker, socket.create_connection(("127.0.0.1", broker.port)) as plain:
+            plain.sendall(b"GET /v1/owner HTTP/1.1\r\nHost: a\r\n\r\n")
+            plain.settimeout(10)
+            assert b"200" not in plain.recv(4096)
+
+    def test_the_answer_does_not_say_what_serves_it(self, home: Home) -> None:
+        with listening(home) as broker, broker.connect() as connection:
+            connection.sendall(b"GET /v1/owner HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+            answer = read_all(connection).lower()
+        assert answer.startswith(b"http/1.1 200")
+        assert b"\r\nserver:" not in answer
+        assert b"\r\ndate:" in answer
+
+
+class TestSlowClients:
+    def test_one_that_never_shakes_hands(self, home: Home) -> None:
+        with listening(home) as broker, socket.create_connection(("127.0.0.1", broker.port)) as plain:
+            assert seconds_until_closed(plain) < 5
+
+    def test_one_that_says_nothing(self, home: Home) -> None:
+        with listening(home) as broker, broker.connect() as connection:
+            assert seconds_until_closed(connection) < 5
+
+    def test_one_that_sends_its_head_a_byte_at_a_time(self, home: Home) -> None:
+        """The deadline is for the whole head: no byte prolongs it."""
+        with listening(home) as broker, broker.connect() as connection:
+            connection.sendall(b"GET /v1/owner HTTP/1.1\r\n")
+            with suppress(OSError):
+                for _ in range(200):
+                    connection.sendall(b"X")
+                    time.sleep(0.05)
+                raise AssertionError("it was patient for ten seconds")
+
+    def test_a_second_head_has_a_deadline_too(self, home: Home) -> None:
+        with listening(home, keep_alive_seconds=60) as broker, broker.connect() as connection:
+            connection.sendall(b"GET /v1/owner HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
+            connection.sendall(b"GET /v1/ow")
+            assert seconds_until_closed(connection) < 5
+
+    def test_one_that_sends_its_body_a_byte_at_a_time(self, home: Home) -> None:
+        head = (
+            b"POST /v1/enrollments HTTP/1.1\r\nHost: a\r\nIdempotency-Key: k\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+        )
+        with listening(home) as broker, broker.connect() as connection:
+            connection.sendall(head)
+            for _ in range(4):
+                connection.sendall(b" ")
+                time.sleep(0.1)
+            answer = read_all(connection)
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"body-timeout" in answer
+
+    def test_one_that_was_refused_before_its_body(self, home: Home) -> None:
+        """It is answered at once, and may not go on for ever."""
+        head = b"POST /v1/licenses HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
+        with listening(home, keep_alive_seconds=60) as broker, broker.connect() as connection:
+            connection.sendall(head)
+            assert connection.recv(100).startswith(b"HTTP/1.1 401")
+            with suppress(OSError):
+                for _ in range(200):
+                    connection.sendall(b"X")
+                    time.sleep(0.05)
+                raise AssertionError("it was patient for ten seconds")
+
+    def test_many_of_them_do_not_keep_others_out(self, home: Home) -> None:
+        with listening(home, header_seconds=3.0, handshake_seconds=3.0) as broker:
+            slow = [socket.create_connection(("127.0.0.1", broker.port)) for _ in range(100)]
+            with broker.client() as client:
+                assert client.owner().lease_seconds == 900
+            for each in slow:
+                each.close()
+
+    def test_a_huge_head(self, home: Home) -> None:
+        with listening(home, header_seconds=5.0) as broker, broker.connect() as connection:
+            connection.sendall(b"GET /v1/owner HTTP/1.1\r\nX: " + b"x" * 100_000 + b"\r\n\r\n")
+            assert read_all(connection).startswith(b"HTTP/1.1 400")
+
+    @pytest.mark.parametrize(
+        "data", [b"\x00" * 100, b"GET\r\n\r\n", b"HELLO\r\n\r\n", b"GET / HTTP/9\r\n\r\n"]
+    )
+    def test_what_is_no_http(self, home: Home, data: bytes) -> None:
+        with listening(home) as broker, broker.connect() as connection:
+            connection.sendall(data)
+            assert not read_all(connection).startswith(b"HTTP/1.1 200")
+
+
+class Program:
+    """``strongroom broker run`` as a process."""
+
+    def __init__(self, home: Home, *options: str) -> None:
+        self.process: subprocess.Popen[str] = subprocess.Popen(
+            [
+                sys.executable, "-m", "strongroom", "broker", "run", "--listen", "127.0.0.1:0",
+                "--home", str(home.path), "--json", *options,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+
+    def __enter__(self) -> Program:
+        assert self.process.stdout is not None
+        text = ""
+        for line in self.process.stdout:
+            text += line
+            if line == "}\n":
+                break
+        self.said: dict[str, Any] = json.loads(text) if text else {}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def end(self) -> tuple[int, str]:
+        """Ask it to end; returns its exit code and what it wrote to stderr."""
+        self.process.send_signal(signal.SIGTERM)
+        _, errors = self.process.communicate(timeout=30)
+        return self.process.returncode, errors
+
+
+class TestProgram:
+    def test_it_starts_says_where_it_is_and_ends(self, home: Home) -> None:
+        with Program(home) as program:
+            assert program.said["owner"] == home.vault.owner_id
+            assert program.said["new_admin"]
+            address = home.brokers.get(str(home.vault.owner_id))
+            assert address.url == program.said["url"]
+            assert certificate.read(address.ca.encode()).fingerprint == program.said["authority_sha256"]
+            with client_of(home, address.url, address.ca, home.keys.member()) as client:
+                assert [each.role for each in client.members().members] == ["admin"]
+            other = SigningKey.generate(KeyKind.MEMBER)
+            with (
+                client_of(home, address.url, address.ca, other) as stranger,
+                pytest.raises(BrokerRefused) as caught,
+            ):
+                stranger.members()
+            assert caught.value.code == "unknown-principal"
+            code, errors = program.end()
+        assert code == 0
+        lines = [json.loads(line) for line in errors.splitlines() if line.startswith("{")]
+        routes = {(line["route"], line["status"]) for line in lines}
+        assert {("/v1/members", 200), ("/v1/token", 200), ("/v1/token", 401)} <= routes
+        assert "Traceback" not in errors
+
+    def test_a_second_one_is_allowed_and_said(self, home: Home) -> None:
+        with Program(home) as first, Program(home) as second:
+            assert first.said["url"] != second.said["url"]
+            assert not second.said["new_admin"]
+            code, errors = second.end()
+        assert code == 0
+        assert "another broker works on this home" in errors
+
+    def test_an_address_that_is_taken(self, home: Home) -> None:
+        with listen("127.0.0.1", 0) as taken:
+            port = taken.getsockname()[1]
+            with pytest.raises(UsageError) as caught:
+                run(home, Wishes(port=port), Settings(), ready=lambda _: None)
+        assert caught.value.code == "address-in-use"
+
+
+class TestWishes:
+    def begin(self, home: Home, wishes: Wishes) -> Running:
+        """Begin a broker, and end it at once."""
+        found: list[Running] = []
+
+        def serve(server: BrokerServer) -> None:
+            # Everything is wired; what it would say when it is ready is what matters here.
+            server.stop()
+            server.run()
+
+        run(home, wishes, Settings(), ready=found.append, server=serve)
+        return found[0]
+
+    def test_a_name(self, home: Home) -> None:
+        running = self.begin(home, Wishes(port=0, names=("broker.hospital.example",)))
+        assert running.address.url.startswith("https://broker.hospital.example:")
+        assert "broker.hospital.example" in certificate.read(running.address.ca.encode()).hosts
+
+    def test_behind_a_proxy(self, home: Home) -> None:
+        running = self.begin(home, Wishes(port=0, url="https://broker.hospital.example/strongroom/"))
+        assert running.address.url == "https://broker.hospital.example/strongroom"
+
+    def test_an_address_of_version_6(self, home: Home) -> None:
+        assert self.begin(home, Wishes(host="::1", port=0)).address.url.startswith("https://[::1]:")
+
+    def test_every_address_needs_a_name(self, home: Home) -> None:
+        with pytest.raises(UsageError) as caught:
+            self.begin(home, Wishes(host="0.0.0.0", port=0))  # noqa: S104 - refused without a name
+        assert caught.value.code == "broker-name-needed"
+
+    def test_a_certificate_of_ones_own(self, home: Home, tmp_path: Path) -> None:
+        authority = certificate.make_authority("bank", hosts=["broker.bank.example"], now=now())
+        server = certificate.issue(authority, hosts=["broker.bank.example"], now=now())
+        (tmp_path / "s.pem").write_bytes(server.certificate + authority.certificate)
+        (tmp_path / "s.key").write_bytes(server.key)
+        (tmp_path / "s.key").chmod(0o600)
+        running = self.begin(
+            home,
+            Wishes(
+                port=0,
+                names=("broker.bank.example",),
+                certificate=tmp_path / "s.pem",
+                key=tmp_path / "s.key",
+            ),
+        )
+        assert running.address.ca.encode() == authority.certificate
+        assert not (home.path / "broker" / "tls").exists()
+
+    def test_certificates_are_renewed_while_it_runs(self, home: Home) -> None:
+        path = home.path / "broker" / "tls" / "server.pem"
+        seen: list[bytes] = []
+
+        def serve(server: BrokerServer) -> None:
+            notify: Any = server._server.config.callback_notify
+            for _ in range(2):
+                seen.append(path.read_bytes())
+                asyncio.run(notify())
+            path.unlink()
+            asyncio.run(notify())
+            seen.append(path.read_bytes())
+
+        run(home, Wishes(port=0), Settings(), ready=lambda _: None, server=serve)
+        assert seen[0] == seen[1] != seen[2]
+
+    def test_what_is_no_certificate(self, home: Home, tmp_path: Path) -> None:
+        own = certificate.make_authority("bank", hosts=[], now=now())
+        (tmp_path / "s.pem").write_bytes(own.certificate)
+        (tmp_path / "s.key").write_bytes(own.key)
+        (tmp_path / "s.key").chmod(0o600)
+        (tmp_path / "ca.pem").write_bytes(b"x")
+        wishes = Wishes(
+            port=0,
+            certificate=tmp_path / "s.pem",
+            key=tmp_path / "s.key",
+            authority=tmp_path / "ca.pem",
+        )
+        with pytest.raises(FormatError):
+            self.begin(home, wishes)
+
+    def test_a_home_that_cannot_be_locked(self, home: Home) -> None:
+        (home.path / "broker").mkdir(mode=0o700)
+        (home.path / "broker" / "run.lock").mkdir()
+        with pytest.raises(StorageUnavailable) as caught:
+            self.begin(home, Wishes(port=0))
+        assert caught.value.code != "locked"
+
+    def test_a_certificate_without_its_key(self, home: Home, tmp_path: Path) -> None:
+        with pytest.raises(UsageError) as caught:
+            self.begin(home, Wishes(port=0, certificate=tmp_path / "s.pem"))
+        assert caught.value.code == "certificate-files"

@@ -1,0 +1,200 @@
+"""``strongroom.open`` with a broker: real processes, real TLS, real outages."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from strongroom.broker.http import tls
+from strongroom.connection.https import HttpsTransport
+from strongroom.connection.interface import Request
+from strongroom.errors import BrokerUnavailable, LicenseDenied, VerificationError
+from strongroom.keys.invite import BrokerAddress
+from strongroom.license.period import Period
+from strongroom.license.terms import Grace, Predictions
+from strongroom.log.disclosure import Disclosure
+from strongroom.log.entry import Kind
+from strongroom.log.proof import Proof
+from tests.integration.served import Served, serving
+from tests.parties import right_now, sample
+
+HUNDRED = Predictions(limit=100, per=Period.TOTAL)
+GRACE = Grace(hours=24, predictions=20)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    with serving(tmp_path, HUNDRED, GRACE) as served:
+        yield served
+
+
+def kinds_in_log(served: Served) -> list[Kind]:
+    records = served.world.admin.records().records
+    extras = [Proof.from_bytes(each.proof.encode("utf-8")).extra for each in records]
+    return [Disclosure.from_bytes(extra).record.kind for extra in extras if extra is not None]
+
+
+def test_a_model_is_opened_by_a_lease_without_any_change_in_the_program(served: Served) -> None:
+    with served.open() as model:
+        assert model.predict(sample()).shape == (8,)
+        assert model.info.remaining is not None
+    assert served.world.used_at_broker() == 8
+
+
+def test_a_model_opens_again_while_the_broker_is_down(served: Served) -> None:
+    with served.open() as model:
+        model.predict(sample())
+    served.stop()
+    with served.open() as model:
+        assert model.predict(sample(3)).shape == (3,)
+    served.start()
+    with served.open() as model:
+        model.predict(sample(1))
+    assert served.world.used_at_broker() == 12
+
+
+def test_a_model_goes_on_when_the_broker_goes_down_and_comes_back(served: Served) -> None:
+    with served.open() as model:
+        model.predict(sample(2))
+        served.stop()
+        model.predict(sample(2))
+        served.start()
+        model.predict(sample(2))
+    with served.open():
+        pass
+    assert served.world.used_at_broker() == 6
+
+
+def test_a_revoked_license_opens_nothing(served: Served) -> None:
+    with served.open() as model:
+        model.predict(sample(1))
+    served.world.revoke()
+    with pytest.raises(LicenseDenied) as caught:
+        served.open()
+    assert caught.value.code == "revoked"
+    served.stop()
+    with pytest.raises(LicenseDenied):
+        served.open()
+
+
+def test_a_program_that_never_met_the_broker_hears_that_it_is_down(served: Served) -> None:
+    served.stop()
+    with pytest.raises(BrokerUnavailable):
+        served.open()
+
+
+@pytest.mark.parametrize("fatal", [1, 2])
+def test_a_program_that_is_killed_while_it_renews_asks_the_same_again(served: Served, fatal: int) -> None:
+    with served.open() as model:
+        model.predict(sample(5))
+    world = served.world
+    program = textwrap.dedent(
+        """
+        import os, signal, sys
+        from datetime import UTC, datetime
+        from pathlib import Path
+        from strongroom.home.boot_clock import OnlineClock, SystemBoot
+        from strongroom.home.home import Home
+        from strongroom.home.leases import Leases
+        from strongroom.keys.key_pair import SealingKey
+        from strongroom.leasing import Leaseholder, runtime_client
+        from strongroom.opening import open_model
+
+        fatal, write, done = int(sys.argv[2]), Leases.write, []
+
+        def counted(self, place, record):
+            done.append(1)
+            if len(done) == fatal:
+                os.kill(os.getpid(), signal.SIGKILL)
+            write(self, place, record)
+
+        Leases.write = counted
+        wall = lambda: datetime.now(UTC)
+        home = Home.open(Path(sys.argv[1]))
+        opening = open_model(home, "risk", now=wall())
+        client = runtime_client(home, opening.owner.id, clock=wall)
+        holder = Leaseholder(home, opening, client, OnlineClock(wall=wall, boot=SystemBoot()))
+        holder.take(SealingKey.generate().public_text)
+        """
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(world.clinic.path), str(fatal)],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    with served.open() as model:
+        model.predict(sample(1))
+    assert served.world.used_at_broker() == 6
+    assert Kind.CLONE_ALARM not in kinds_in_log(served)
+
+
+def test_who_has_another_certificate_is_not_the_broker(served: Served, tmp_path: Path) -> None:
+    other = tls.OwnAuthority(tmp_path / "other", "mallory", ())
+    other.ensure(right_now())
+    address = BrokerAddress(url=served.world.url, ca=other.authority.decode("ascii"))
+    served.world.clinic.brokers.keep(served.world.owner_id, address)
+    with pytest.raises(VerificationError) as caught:
+        served.open()
+    assert caught.value.code == "broker-certificate"
+
+
+def test_the_proxy_of_the_environment_is_used_and_sees_nothing(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with proxy() as (port, seen):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        transport = HttpsTransport(ca=served.own.authority.decode("ascii"))
+        assert transport.send(Request(method="GET", url=f"{served.world.url}/v1/owner")).is_success
+        transport.close()
+    assert seen[0].startswith(f"CONNECT 127.0.0.1:{served.port} ".encode())
+    assert b"owner" not in b"".join(seen)
+
+
+def test_a_broker_that_is_not_there_is_unavailable(served: Served) -> None:
+    served.stop()
+    transport = HttpsTransport(ca=served.own.authority.decode("ascii"), connect_seconds=1)
+    with pytest.raises(BrokerUnavailable):
+        transport.send(Request(method="GET", url=f"{served.world.url}/v1/owner"))
+
+
+@contextmanager
+def proxy() -> Iterator[tuple[int, list[bytes]]]:
+    """Pass connections on, as a proxy does; what it sees is kept."""
+    seen: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_proxy, args=(listener, seen), daemon=True).start()
+        yield listener.getsockname()[1], seen
+
+
+def _proxy(listener: socket.socket, seen: list[bytes]) -> None:
+    near, _ = listener.accept()
+    head = near.recv(65536)
+    seen.append(head)
+    host, _, port = head.split(b" ")[1].decode().rpartition(":")
+    far = socket.create_connection((host, int(port)))
+    near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+    threading.Thread(target=_pass_on, args=(far, near, seen), daemon=True).start()
+    _pass_on(near, far, seen)
+
+
+def _pass_on(source: socket.socket, sink: socket.socket, seen: list[bytes]) -> None:
+    with source, sink:
+        try:
+            while data := source.recv(65536):
+                seen.append(data)
+                sink.sendall(data)
+        except OSError:
+            return

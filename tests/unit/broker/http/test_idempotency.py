@@ -1,0 +1,131 @@
+"""Writes that are asked again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from strongroom.broker.http.routing import GuardedRoute, Repeat
+from strongroom.errors import StorageUnavailable
+from strongroom.keys.key_pair import SigningKey
+from strongroom.keys.text import KeyKind
+from tests.unit.broker.http.wire import Asker, Wire, code_of
+
+
+class TestRepetition:
+    def ask(self) -> dict[str, str]:
+        key = SigningKey.generate(KeyKind.MEMBER).public_text
+        return {"name": "b.second", "role": "auditor", "key": key}
+
+    def count(self, admin: Asker) -> int:
+        return len(admin.send("GET", "/members").json()["members"])
+
+    @pytest.mark.parametrize("key", ["", "a b", "é".encode(), "x" * 129])
+    def test_a_write_needs_a_key(self, admin: Asker, key: str | bytes) -> None:
+        answer = admin.send("POST", "/members", json=self.ask(), headers={"Idempotency-Key": key})  # type: ignore[dict-item]  # - bytes, as a stranger may send them
+        assert (answer.status_code, code_of(answer)) == (400, "idempotency-key-missing")
+
+    def test_every_write_but_the_token_needs_a_key(self, wire: Wire) -> None:
+        loose = {
+            route.path
+            for route in wire.broker.app.routes
+            if isinstance(route, GuardedRoute)
+            and "GET" not in (route.methods or ())
+            and route.repeat is Repeat.OWN_RULES
+        }
+        assert loose == {"/v1/token"}
+
+    def test_the_same_again_gets_the_same_answer(self, admin: Asker) -> None:
+        ask = self.ask()
+        first = admin.send("POST", "/members", key="k", json=ask)
+        admin.wire.world.watch.time += timedelta(seconds=60)
+        again = admin.send("POST", "/members", key="k", json=ask)
+        assert first.status_code == again.status_code == 200
+        assert first.content == again.content
+        assert self.count(admin) == 2
+
+    def test_something_else_under_the_same_key(self, admin: Asker) -> None:
+        assert admin.send("POST", "/members", key="k", json=self.ask()).status_code == 200
+        answer = admin.send("POST", "/members", key="k", json=self.ask())
+        assert (answer.status_code, code_of(answer)) == (409, "idempotency-key-reused")
+        assert self.count(admin) == 2
+
+    def test_another_route_under_the_same_key(self, admin: Asker) -> None:
+        assert admin.send("POST", "/members", key="k", json=self.ask()).status_code == 200
+        answer = admin.send("DELETE", f"/members/{admin.subject}", key="k")
+        assert code_of(answer) == "idempotency-key-reused"
+
+    def test_the_key_of_somebody_else_is_another_key(self, admin: Asker, manager: Asker) -> None:
+        assert admin.send("POST", "/members", key="k", json=self.ask()).status_code == 200
+        answer = manager.send("DELETE", "/members/mem-x", key="k")
+        assert code_of(answer) == "not-found"
+
+    def test_a_refusal_is_not_remembered(self, admin: Asker) -> None:
+        path = "/members/mem-" + "a" * 24
+        assert admin.send("DELETE", path, key="k").status_code == 404
+        assert admin.send("POST", "/members", key="k", json=self.ask()).status_code == 200
+
+    def test_it_is_forgotten_after_a_day(self, admin: Asker) -> None:
+        world = admin.wire.world
+        assert admin.send("POST", "/members", key="old", json=self.ask()).status_code == 200
+        world.watch.time += timedelta(days=1, seconds=1)
+        admin._token = None
+        assert admin.send("POST", "/members", key="old", json=self.ask()).status_code == 200
+        with world.ledger.view() as kept:
+            found = kept.answered(admin.subject, "old")
+        assert found is not None
+        assert found.at == world.watch.time
+
+    def test_two_at_once_happen_once(self, admin: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+        calls: list[int] = []
+        inside, go_on = threading.Event(), threading.Event()
+        members = type(admin.wire.broker.services.members)
+        real = members.add
+
+        def slow(service: Any, principal: Any, ask: Any) -> Any:
+            calls.append(1)
+            inside.set()
+            go_on.wait(10)
+            return real(service, principal, ask)
+
+        monkeypatch.setattr(members, "add", slow)
+        ask = self.ask()
+        answers: list[bytes] = []
+
+        def send() -> None:
+            answers.append(admin.send("POST", "/members", key="k", json=ask).content)
+
+        with admin.wire.client:
+            _ = admin.token
+            threads = [threading.Thread(target=send) for _ in range(3)]
+            threads[0].start()
+            inside.wait(10)
+            for thread in threads[1:]:
+                thread.start()
+            go_on.set()
+            for thread in threads:
+                thread.join()
+        assert calls == [1]
+        assert len(set(answers)) == 1
+        assert len(answers) == 3
+
+    def test_an_answer_that_cannot_be_kept_is_given_all_the_same(
+        self, admin: Asker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ledger = admin.wire.world.ledger
+        real: Callable[[Any], Any] = ledger.act
+
+        def failing(do: Any) -> Any:
+            if "write" in do.__qualname__:
+                raise StorageUnavailable("full")
+            return real(do)
+
+        monkeypatch.setattr(ledger, "act", failing)
+        assert admin.send("POST", "/members", key="k", json=self.ask()).status_code == 200
+        monkeypatch.undo()
+        with ledger.view() as kept:
+            assert kept.answered(admin.subject, "k") is None

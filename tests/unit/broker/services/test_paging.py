@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strongroom.broker.services.paging import page_of
+
+
+def fetch_from(rows: list[str]) -> Callable[[str, int], list[str]]:
+    return lambda after, limit: [row for row in sorted(rows) if row > after][:limit]
+
+
+@given(
+    st.lists(st.text("ab", min_size=1, max_size=6), unique=True, max_size=60),
+    st.integers(1, 7),
+    st.sets(st.text("ab", min_size=1, max_size=6)),
+)
+def test_pages_together_are_everything_once_in_order(rows: list[str], count: int, hidden: set[str]) -> None:
+    seen: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        page, after = page_of(
+            fetch_from(rows),
+            lambda row: row,
+            after=after,
+            count=count,
+            keep=lambda row: row not in hidden,
+        )
+        assert len(page) <= count
+        seen += page
+    assert seen == sorted(set(rows) - hidden)
+
+
+def test_a_search_for_little_among_much_stops_and_can_go_on() -> None:
+    rows = [f"{number:04d}" for number in range(100)]
+    page, following = page_of(
+        fetch_from(rows), lambda row: row, after="", count=1, keep=lambda row: row == "0099"
+    )
+    assert (page, following) == ([], "0019")
+    assert page_of(fetch_from(rows), lambda row: row, after="", count=100) == (rows, None)

@@ -1,0 +1,233 @@
+"""The life of a license at a broker, who has access, and the log: as both sides see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from strongroom.home.home import Home
+from tests.simulators.app_transport import InProcessBroker
+from tests.unit.cli.broker_fixture import scene
+from tests.unit.cli.broker_scene import BrokerScene
+from tests.unit.cli.conftest import FINGERPRINT, Party, license_in
+
+__all__ = ["scene"]
+
+
+def test_a_suspension_is_shown_on_both_sides_and_taken_back(scene: BrokerScene) -> None:
+    identity = scene.grant()
+    scene.accept()
+    suspended = scene.hospital.run("license", "suspend", identity, "--reason", "the invoice is open")
+    assert f"{identity} is suspended" in suspended.text
+    assert f"license resume {identity}" in suspended.stderr
+    assert scene.models == [(identity, "suspended")]
+    (got,) = scene.clinic.run("license", "list", "--json").json["licenses"]
+    assert got["status"] == "suspended"
+    scene.hospital.run("license", "resume", identity)
+    assert scene.models == [(identity, "ready")]
+
+
+def test_a_revocation_says_whom_it_concerns_and_until_when(scene: BrokerScene) -> None:
+    identity = scene.grant("--grace", "72h")
+    scene.accept()
+    words = ("license", "revoke", identity, "--reason", "over")
+    asked = scene.hospital.run(*words, code=2)
+    assert "[no-terminal]" in asked.stderr
+    assert f"It concerns clinic: the license {identity}" in asked.stderr
+    assert "no use is possible after" in asked.stderr
+    assert "[not-revoked]" in scene.hospital.run(*words, stdin=b"n\n", terminal=True, code=2).stderr
+    revoked = scene.hospital.run(*words, "--yes", "--json").json
+    assert revoked["affected"] == [{"license": identity, "holder": "clinic"}]
+    assert revoked["no_use_after"] > "2026"
+    assert scene.given == [(identity, "revoked")]
+    missing = scene.hospital.run("license", "revoke", "lic-" + "a" * 24, "--reason", "x", "--yes", code=3)
+    assert "[not-found]" in missing.stderr
+
+
+def test_a_revocation_is_signed_while_the_broker_is_down(scene: BrokerScene) -> None:
+    identity = scene.grant()
+    scene.broker.stop()
+    failed = scene.hospital.run("license", "revoke", identity, "--reason", "over", "--yes", code=7)
+    assert f"the revocation of {identity} is signed and kept here" in failed.stderr
+    scene.broker.start()
+    scene.hospital.run("license", "upload")
+    assert scene.given == [(identity, "revoked")]
+
+
+def test_a_narrowed_license_is_fetched_by_its_site_and_falls_with_the_license(
+    scene: BrokerScene, party: Callable[[str], Party], tmp_path: Path
+) -> None:
+    identity = scene.grant("--right", "predict", "--right", "sublicense")
+    scene.accept()
+    site = party("ward")
+    site.run("init", "ward", "--partner-only")
+    invite, enrollment = tmp_path / "ward.invite", tmp_path / "ward.enrollment"
+    scene.hospital.run("invite", "ward", "-o", invite)
+    match = FINGERPRINT.search(site.run("join", invite, "-o", enrollment).stderr)
+    assert match
+    scene.approve(site, match[0])
+    words = ("license", "narrow", identity, enrollment, "--fingerprint", match[0], "--expires", "30d")
+    child = license_in(scene.clinic.run(*words))
+    assert child.startswith("sub-")
+    accepted = site.run("accept", child, "--fingerprint", match[0], "--yes", "--json").json
+    assert accepted["license"] == child
+    revoked = scene.hospital.run("license", "revoke", identity, "--reason", "over", "--yes", "--json").json
+    assert [each["license"] for each in revoked["affected"]] == [identity, child]
+
+
+def test_licenses_that_end_soon_are_listed(scene: BrokerScene) -> None:
+    soon = scene.grant("--expires", "10d")
+    scene.hospital.run("grant", "clinic", "risk", "--expires", "2y")
+    found = scene.hospital.run("license", "list", "--expiring", "30d", "--json").json["licenses"]
+    assert [each["license"] for each in found] == [soon]
+    assert "No license ends" in scene.hospital.run("license", "list", "--expiring", "24h").stderr
+    assert "[bad-duration]" in scene.hospital.run("license", "list", "--expiring", "soon", code=2).stderr
+
+
+def test_a_version_is_withdrawn_at_the_broker(scene: BrokerScene) -> None:
+    scene.grant()
+    words = ("license", "withdraw-version", "risk@1.0.0", "--reason", "wrong unit of age")
+    assert "with their next lease" in scene.hospital.run(*words).stderr
+    assert not list(scene.hospital.folder.glob("*.license"))
+
+
+def test_a_license_can_need_a_second_person(
+    hospital: Party, clinic: Party, party: Callable[[str], Party], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    with InProcessBroker(Home.open(hospital.home), two_people=True) as broker:
+        monkeypatch.setattr("strongroom.connection.https.HttpsTransport", broker.transport)
+        BrokerScene(hospital, clinic, broker, tmp_path).approve()
+        granted = hospital.run("grant", "clinic", "risk")
+        identity = license_in(granted)
+        assert f"strongroom license approve {identity}" in granted.stderr
+        assert "[same-person]" in hospital.run("license", "approve", identity, code=4).stderr
+        jane = party("jane")
+        jane.run("init", "jane", "--partner-only")
+        text, invite = tmp_path / "jane.txt", tmp_path / "any.invite"
+        text.write_bytes(jane.run("member", "show").stdout)
+        hospital.run("member", "add", "jane", text, "--role", "publisher")
+        hospital.run("invite", "anybody", "-o", invite)
+        jane.run("member", "connect", invite)
+        assert "is granted" in jane.run("license", "approve", identity, "--owner", "hospital").text
+
+
+def test_leases_and_usage_are_empty_at_first(scene: BrokerScene) -> None:
+    scene.grant()
+    assert "No lease is out" in scene.hospital.run("lease", "list").stderr
+    assert scene.hospital.run("usage", "--json").json == {"usage": []}
+    assert scene.clinic.run("lease", "list", "--json").json == {"leases": []}
+    released = scene.hospital.run("lease", "release", "lea-" + "a" * 24, "--reason", "x", code=3)
+    assert "[not-found]" in released.stderr
+
+
+def test_members_are_added_and_removed_on_both_sides(
+    scene: BrokerScene, party: Callable[[str], Party], tmp_path: Path
+) -> None:
+    def names(side: Party) -> set[str]:
+        return {each["name"] for each in side.run("member", "list", "--json").json["members"]}
+
+    scene.approve()
+    joe, text = party("joe"), tmp_path / "joe.txt"
+    joe.run("init", "joe", "--partner-only")
+    text.write_bytes(joe.run("member", "show").stdout)
+    added = scene.clinic.run("member", "add", "joe", text, "--role", "operator", "--json").json
+    assert added["role"] == "operator"
+    assert names(scene.clinic) == {"clinic", "joe"}
+    scene.clinic.run("member", "remove", added["member"])
+    for side, role in ((scene.clinic, "admin"), (scene.hospital, "manager")):
+        refused = side.run("member", "add", "x", text, "--role", role, code=2)
+        assert "[wrong-role]" in refused.stderr
+    scene.hospital.run("member", "add", "joe", text, "--role", "auditor", "--expires", "90d")
+    assert names(scene.hospital) == {"hospital", "joe"}
+
+
+def test_the_doctor_looks_at_the_broker(scene: BrokerScene) -> None:
+    def of(party: Party, check: str) -> object:
+        found = party.run("doctor", "--json", code=None).json["checks"]
+        return next(each["level"] for each in found if each["check"] == check)
+
+    assert of(scene.hospital, "broker of hospital") == "pass"
+    assert of(scene.clinic, "broker of hospital") == "pass"
+    scene.approve()
+    scene.broker.stop()
+    scene.hospital.run("grant", "clinic", "risk", code=7)
+    assert of(scene.clinic, "broker of hospital") == "warn"
+    assert of(scene.hospital, "outbox") == "warn"
+
+
+def test_without_a_broker_commands_say_how_to_get_one(hospital: Party, clinic: Party) -> None:
+    for words in (
+        ("publish", "risk"),
+        ("lease", "list"),
+        ("usage",),
+        ("member", "list"),
+        ("log", "tail"),
+        ("license", "revoke", "lic-" + "a" * 24, "--reason", "x"),
+        ("license", "suspend", "lic-" + "a" * 24, "--reason", "x"),
+    ):
+        refused = hospital.run(*words, code=2)
+        assert "[no-broker]" in refused.stderr
+        assert "broker run" in refused.stderr
+    assert "[no-broker]" in clinic.run("log", "verify", code=2).stderr
+    assert "Nothing waits" in clinic.run("license", "upload").stderr
+
+
+def test_the_log_shows_each_side_what_concerns_it(scene: BrokerScene) -> None:
+    identity = scene.grant()
+    scene.accept()
+    owners = scene.hospital.run("log", "tail", "--json").json["records"]
+    assert [each["kind"] for each in owners[-2:]] == ["grant", "acceptance"]
+    assert [each["index"] for each in owners] == list(range(len(owners)))
+    own = scene.clinic.run("log", "tail", "--json").json["records"]
+    assert {each["kind"] for each in own} == {"enrollment", "approval", "grant", "acceptance"}
+    about = scene.clinic.run("log", "tail", "--about", identity, "-n", "1", "--json").json["records"]
+    assert [each["kind"] for each in about] == ["acceptance"]
+    assert "acceptance" in scene.hospital.run("log", "tail", "-n", "1").text
+
+
+def test_an_entry_is_proved_to_whoever_asks_later(scene: BrokerScene, tmp_path: Path) -> None:
+    identity = scene.grant()
+    target = tmp_path / "grant.tlog-proof"
+    proved = scene.clinic.run("log", "prove", identity, "--kind", "grant", "-o", target, "--json").json
+    assert proved["kind"] == "grant"
+    assert target.read_bytes().startswith(b"c2sp.org/tlog-proof@v1\n")
+    by_number = scene.hospital.run("log", "prove", proved["index"])
+    assert by_number.stdout == target.read_bytes()
+    assert proved["keys"][0] in by_number.stderr
+    assert "[unknown-entry]" in scene.clinic.run("log", "prove", "0", code=3).stderr
+    missing = scene.clinic.run("log", "prove", identity, "--kind", "revocation", code=3)
+    assert "of the kind revocation" in missing.stderr
+
+
+def test_a_log_that_only_grew_verifies_and_is_cosigned(scene: BrokerScene) -> None:
+    scene.approve()
+    first = scene.clinic.run("log", "verify", "--json").json
+    assert first["size_before"] == 0
+    scene.grant()
+    second = scene.clinic.run("log", "verify", "--cosign", "--json").json
+    assert second["size_before"] == first["size"] < second["size"]
+    assert second["records"] > first["records"]
+    assert "/witness+" in second["witness"]
+    assert "nothing was changed" in scene.hospital.run("log", "verify").text
+    assert len(Home.open(scene.clinic.home).logbook.proofs(second["origin"].partition("/")[0])) == 3
+
+
+def test_a_log_that_was_cut_off_is_noticed(scene: BrokerScene) -> None:
+    scene.approve()
+    database = scene.hospital.home / "broker" / "broker.sqlite"
+    scene.broker.stop()
+    before = database.read_bytes()
+    scene.broker.start()
+    scene.grant()
+    scene.clinic.run("log", "verify")
+    scene.broker.stop()
+    for path in database.parent.glob("broker.sqlite*"):
+        path.unlink()
+    database.write_bytes(before)
+    scene.broker.start()
+    refused = scene.clinic.run("log", "verify", code=6)
+    assert "[log-rollback]" in refused.stderr
+    assert "strongroom: hint:" in refused.stderr

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from strongroom._limits import LIMITS
+from strongroom.connection import interface
+from strongroom.connection.interface import Request, SilentBroker
+from strongroom.errors import FormatError
+from tests.unit.connection.scripted import Scripted, said
+
+REQUEST = Request(method="GET", url="https://broker.example/v1/owner")
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_broker_that_is_not_at_work_is_silent(status: int) -> None:
+    with pytest.raises(SilentBroker) as caught:
+        Scripted([said({}, status)]).send(REQUEST)
+    assert caught.value.code == "broker-busy"
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 403, 404, 501])
+def test_every_other_answer_is_an_answer(status: int) -> None:
+    response = Scripted([said({}, status)]).send(REQUEST)
+    assert (response.status, response.is_success) == (status, status == 200)
+
+
+def test_an_answer_is_limited_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interface, "LIMITS", replace(LIMITS, max_broker_answer_bytes=10))
+    with pytest.raises(FormatError) as caught:
+        Scripted([said("x" * 20)]).send(REQUEST)
+    assert caught.value.code == "broker-answer"
+
+
+def test_closing_what_holds_nothing_is_harmless() -> None:
+    Scripted([]).close()
+
+
+def test_nothing_secret_is_shown() -> None:
+    request = replace(REQUEST, headers={"Authorization": "DPoP secret"}, body=b"secret")
+    assert "secret" not in repr(request)
+    assert "secret" not in repr(said("secret", dpop_nonce="secret"))
