@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -13,14 +13,14 @@ import pytest
 
 from strongroom._encoding import from_base64url, to_base64url
 from strongroom.crypto.hpke import SealingSecret
-from strongroom.errors import Error, IntegrityError, VerificationError
+from strongroom.errors import Error, IntegrityError, ObjectNotFound, VerificationError
 from strongroom.keys.key_pair import sealing_public_to_text
 from strongroom.license.key_binding import unwrap_lease, unwrap_restart
 from strongroom.license.period import CounterKey, CounterName, Period
 from strongroom.license.request import Level
-from strongroom.license.terms import Levels, Predictions, Runtimes
+from strongroom.license.terms import Levels, PackageChoice, Packages, Predictions, Runtimes
 from strongroom.log.entry import Kind
-from strongroom.protocol.broker import LeaseAsk, ReturnAsk, UsageAsk
+from strongroom.protocol.broker import LeaseAsk, ReasonAsk, ReturnAsk, UsageAsk
 from tests.unit.broker.services.hospital import CONTENT_KEY, World, refused
 from tests.unit.broker.services.machine import Machine
 
@@ -150,10 +150,33 @@ def test_an_old_request_that_was_answered_renews_nothing(machine: Machine) -> No
     assert refused(partial(machine.send, first)) == "clone-suspected"
 
 
+def test_a_lease_that_was_ended_is_not_given_again_for_its_own_request(machine: Machine) -> None:
+    old = machine.take()
+    ask = machine.ask
+    assert ask is not None
+    machine.desk.leasing.release(machine.world.admin, machine.lease_id, ReasonAsk(reason="lost"))
+    assert machine.send(ask).serial != old.serial
+
+
+def test_a_package_that_the_license_does_not_name_is_as_if_it_were_not_there(world: World) -> None:
+    choice = Packages(packages=(PackageChoice(name="another"),))
+    machine = Machine.enrolled(world, world.clinic(), [choice])
+    digests = (machine.statement.package_digest, "ab" * 32)
+    answers = [answered(partial(machine.take, package=digest)) for digest in digests]
+    assert answers[0] == answers[1]
+    assert "not-found" in answers[0]
+
+
 def test_no_level_is_believed_that_has_to_be_shown(world: World) -> None:
     machine = Machine.enrolled(world, world.clinic(), [Levels(at_least=Level.ATTESTED)])
     for level in Level:
         assert refused(partial(machine.take, level=level)) == "level-too-low"
+
+
+def answered(ask: Callable[[], object]) -> tuple[str, str]:
+    with pytest.raises(ObjectNotFound) as caught:
+        ask()
+    return caught.value.code, str(caught.value)
 
 
 # --- answers ---------------------------------------------------------------------------------

@@ -21,8 +21,8 @@ from strongroom.keys.key_pair import SealingKey, SigningKey
 from strongroom.keys.member import MemberRole, make_member_certificate
 from strongroom.keys.owner import Role
 from strongroom.keys.text import KeyKind
-from strongroom.license.documents import Acceptance
-from strongroom.license.signing import sign_document
+from strongroom.license.documents import Acceptance, Revocation
+from strongroom.license.signing import read_unverified, sign_document
 from strongroom.protocol.broker import (
     AcceptanceAsk,
     ApprovalAsk,
@@ -269,6 +269,24 @@ def test_a_partner_never_sees_another_in_a_list(world: World) -> None:
     ]
     for planted in (other.organization, other.runtime, other.manager.id, other.name, license):
         assert planted not in repr(lists)
+
+
+def test_the_next_of_a_page_tells_of_nobody_else(world: World) -> None:
+    clinic, other = world.clinic(), world.clinic("other")
+    own = [accepted(world, clinic) for _ in range(2)]
+    foreign = [accepted(world, other) for _ in range(3)]
+    told = []
+    for license in (foreign[0], own[0], foreign[1], foreign[2], own[1]):
+        token = world.revocation(license)
+        world.licensing.revoke(world.admin, RevocationAsk(revocation=token))
+        told.append((license, read_unverified(token, Revocation).id))
+    after: str | None = ""
+    seen = []
+    for _ in own:
+        page = world.licensing.revocations(clinic.manager, after=after or "", limit=1)
+        seen.append(page.next)
+        after = page.next
+    assert seen == [name for license, name in told if license in own]
 
 
 def test_sites_of_one_license_do_not_learn_of_one_another(world: World) -> None:

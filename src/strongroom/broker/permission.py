@@ -75,9 +75,7 @@ _PUBLISHES: Final = frozenset(
         _P.LOG_COSIGN,
     }
 )
-_MANAGES: Final = frozenset(
-    {_P.MEMBER_WRITE, _P.LICENSE_NARROW, _P.LICENSE_ACCEPT, _P.LICENSE_REVOKE, _P.LOG_COSIGN}
-)
+_MANAGES: Final = frozenset({_P.MEMBER_WRITE, _P.LICENSE_NARROW, _P.LICENSE_ACCEPT, _P.LOG_COSIGN})
 _RUNS: Final = frozenset(
     {
         _P.PACKAGE_READ,

@@ -128,6 +128,10 @@ class Reading(TileReader, Protocol):
         """Return those of the ids that are revoked."""
         ...
 
+    def revocation(self, revocation: str) -> RevocationRow | None:
+        """Return a revocation."""
+        ...
+
     def revocations(self, *, after: int = 0, limit: int) -> list[RevocationRow]:
         """Return revocations in the order of their arrival."""
         ...

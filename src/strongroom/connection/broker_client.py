@@ -196,7 +196,7 @@ class BrokerClient:
         return self._post("/revocations", ask, Done)
 
     def revocations(self, *, after: str | None = None) -> RevocationPage:
-        """List the revocations that concern the caller, from a position on."""
+        """List the revocations that concern the caller, after one that it has seen."""
         return self._page("/revocations", RevocationPage, after=after)
 
     def narrow(self, ask: SublicenseAsk) -> LicenseAnswer:

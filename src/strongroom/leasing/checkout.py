@@ -20,6 +20,7 @@ from strongroom.errors import VerificationError
 from strongroom.home.home import Home
 from strongroom.keys.identity import runtime_id
 from strongroom.license.documents import OfflineFile
+from strongroom.license.fields import new_serial
 from strongroom.license.license_file import LicenseFile
 from strongroom.license.signing import Signed
 from strongroom.protocol.broker import CheckoutAsk
@@ -55,7 +56,8 @@ def check_out(
         StorageUnavailable: a file cannot be read or written.
     """
     stored = home.catalog.licenses.get(owner_id, license)
-    ask = CheckoutAsk(license=license, package=package, until=None if until is None else to_instant(until))
+    end = None if until is None else to_instant(until)
+    ask = CheckoutAsk(license=license, package=package, nonce=new_serial(), until=end)
     answer = client.check_out(ask)
     offer = read_offer(home, answer.file.encode("utf-8"))
     runtime = runtime_id(home.keys.device(owner_id).public)

@@ -63,10 +63,14 @@ class Packages(Tagged, frozen=True, kw_only=True, tag="packages"):
         """
         verify_set([choice.sort_key for choice in self.packages], "the packages of a license")
 
+    def covers(self, name: str, version: str, digest: str) -> bool:
+        """Tell whether an entry means this package."""
+        return any(choice.covers(name, version, digest) for choice in self.packages)
+
     def check(self, case: Case) -> Denied | None:
         """Refuse a package that fits no entry."""
         wanted = case.request
-        if any(choice.covers(wanted.name, wanted.version, wanted.package_digest) for choice in self.packages):
+        if self.covers(wanted.name, wanted.version, wanted.package_digest):
             return None
         return case.denied(
             self,

@@ -243,7 +243,7 @@ class AcceptanceAsk(Asked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevocationAsk(Asked):
-    """The owner ends a license, or a holder what hangs from its own."""
+    """The owner ends a license, and with it what hangs from it."""
 
     revocation: str
 
@@ -329,6 +329,8 @@ class CheckoutAsk(Asked):
 
     license: str
     package: str
+    nonce: str
+    """16 random bytes, hexadecimal: the serial of the file. The same again gives the same file."""
     until: str | None = None
 
 
@@ -390,7 +392,7 @@ class RevocationPage:
 
     revocations: tuple[str, ...]
     next: str | None = None
-    """The position after the last of these: always given, to go on from later."""
+    """The last that the caller has seen, to go on from later; null while there was none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

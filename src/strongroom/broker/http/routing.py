@@ -185,7 +185,6 @@ Caller = Annotated[Principal, Depends(_principal)]
 After = Annotated[
     str, Query(max_length=256, pattern=r"^[!-~]*$", description="The `next` of the page before.")
 ]
-Position = Annotated[int, Query(ge=0, le=(1 << 53) - 1, description="The `next` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most; the broker may give fewer.")]
 Identifier = Annotated[str | None, Query(max_length=80, pattern=r"^[A-Za-z0-9_-]+$")]
 

@@ -1,6 +1,6 @@
 """Checking out: a runtime takes an offline file along, for a place without a network.
 
-    answer = checking_out.check_out(runtime, CheckoutAsk(license="lic-...", package=digest, until=None))
+    answer = checking_out.check_out(runtime, CheckoutAsk(license="lic-...", package=digest, nonce=nonce))
     LicenseFile.from_bytes(answer.file.encode()).offline
 
 The file is signed by the broker key, wraps the content key to the sealing key of this one
@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from strongroom._encoding import from_instant, to_instant
+from strongroom._encoding import from_hex, from_instant, to_instant
 from strongroom.broker.act import Act
 from strongroom.broker.decide import BrokerFacts, Offer, Wish, decide_offline
 from strongroom.broker.keys import BrokerKeys
@@ -42,10 +42,10 @@ from strongroom.broker.settings import Settings
 from strongroom.broker.slices import Span, keys_of
 from strongroom.errors import StorageUnavailable
 from strongroom.license.documents import OfflineFile
-from strongroom.license.fields import whole_seconds
+from strongroom.license.fields import SERIAL_BYTES, whole_seconds
 from strongroom.license.offline import end_of_offline
 from strongroom.license.request import Level
-from strongroom.license.signing import Signed, sign_document
+from strongroom.license.signing import Signed, read_unverified, sign_document
 from strongroom.license.verdict import Denied, raise_denied
 from strongroom.log.entry import Kind
 from strongroom.protocol.broker import CheckoutAnswer, CheckoutAsk
@@ -82,8 +82,11 @@ class CheckingOut:
     def check_out(self, principal: Principal, ask: CheckoutAsk) -> CheckoutAnswer:
         """Make an offline file for the asking runtime; returns its license file with it.
 
+        The nonce becomes the serial of the file: whoever asks again with the same one, because no answer
+        came, gets the same file, and nothing is taken out of the license twice.
+
         Raises:
-            FormatError: ``until`` is no instant.
+            FormatError: ``until`` is no instant, or the nonce is not 16 bytes.
             ObjectNotFound: no such license or package of the asking one's.
             BrokerRefused: codes ``partner-pending``, ``partner-suspended``, ``runtime-suspended``.
             LicenseDenied: the license says no; the code names the rule.
@@ -91,6 +94,7 @@ class CheckingOut:
             NoMatchingKey: the key provider refuses to be used.
             StorageUnavailable: the database or the key provider does not answer.
         """
+        from_hex(ask.nonce, size=SERIAL_BYTES)
         until = None if ask.until is None else whole_seconds(from_instant(ask.until))
         for _ in range(_TRIES):
             case = self._prepare(principal, ask, until)
@@ -113,12 +117,13 @@ class CheckingOut:
                 package=ask.package,
             )
         verify_admitted(known.machine)
-        serial, wrapped_key = wrap_for_checkout(
+        wrapped_key = wrap_for_checkout(
             self._keys.provider(),
             known.package.row,
             license=ask.license,
             runtime=principal.id,
             sealing=known.machine.sealing,
+            serial=ask.nonce,
         )
         return _Case(
             principal=principal,
@@ -126,7 +131,7 @@ class CheckingOut:
             package=ask.package,
             until=until,
             known=known,
-            serial=serial,
+            serial=ask.nonce,
             wrapped_key=wrapped_key,
         )
 
@@ -141,6 +146,10 @@ class CheckingOut:
         if known.machine.row != case.known.machine.row:
             raise RuntimeChangedError
         verify_admitted(known.machine)
+        given = _given_before(act.kept, case, act.now)
+        if given is not None:
+            self._giving.verify_stands(act, self._wish(case, known), known)
+            return self._file(act, known, given)
         offer = self._decide(act, case, known)
         signed = self._sign(act, case, known, offer)
         act.record(
@@ -162,22 +171,27 @@ class CheckingOut:
         )
         act.kept.add_offline(row, holds_of(offer, signed.id), seats_of(offer, signed.id, case.principal.id))
         act.kept.add_used(nothing_used(offer))
-        file = license_file(act.kept, known.holding.rows, self._keys.owner())
-        return msgspec.structs.replace(file, offline=(signed.token,)).to_bytes().decode("utf-8")
+        return self._file(act, known, signed.token)
 
-    def _decide(self, act: Act, case: _Case, known: Known) -> Offer:
-        chain, row = known.holding.chain, known.package.row
-        wish = Wish(
+    def _file(self, act: Act, known: Known, token: str) -> str:
+        file = license_file(act.kept, known.holding.rows, self._keys.owner())
+        return msgspec.structs.replace(file, offline=(token,)).to_bytes().decode("utf-8")
+
+    def _wish(self, case: _Case, known: Known) -> Wish:
+        row = known.package.row
+        return Wish(
             runtime=case.principal.id,
             # What is stronger does not exist without a broker that sees it.
             level=Level.SEALED,
-            owner=chain.owner,
+            owner=known.holding.chain.owner,
             name=row.name,
             version=row.version,
             package=case.package,
         )
-        facts = self._facts(act, case, known)
-        answer = decide_offline(chain, wish, facts, act.now, until=case.until)
+
+    def _decide(self, act: Act, case: _Case, known: Known) -> Offer:
+        facts, wish = self._facts(act, case, known), self._wish(case, known)
+        answer = decide_offline(known.holding.chain, wish, facts, act.now, until=case.until)
         if isinstance(answer, Denied):
             raise_denied(answer)
         return answer
@@ -208,6 +222,16 @@ class CheckingOut:
             budget=offer.budget,
         )
         return sign_document(document, self._keys.broker_key(act.now))
+
+
+def _given_before(kept: Reading, case: _Case, now: datetime) -> str | None:
+    """Return the token that this very question was answered with, if the file has not ended."""
+    for row in kept.offline_files(now, [case.license]):
+        if (row.license, row.runtime, row.package) == (case.license, case.principal.id, case.package) and (
+            read_unverified(row.token, OfflineFile).serial == case.serial
+        ):
+            return row.token
+    return None
 
 
 def _files_out(kept: Reading, holding: Holding, now: datetime) -> Mapping[str, int]:

@@ -57,19 +57,24 @@ def wrap_for_lease_request(
 
 
 def wrap_for_checkout(
-    provider: KeyProvider, package: PackageRow, *, license: str, runtime: str, sealing: SealingPublic
-) -> tuple[str, str]:
-    """Wrap the content key of a package for an offline file; returns its serial and the wrapped key.
+    provider: KeyProvider,
+    package: PackageRow,
+    *,
+    license: str,
+    runtime: str,
+    sealing: SealingPublic,
+    serial: str,
+) -> str:
+    """Wrap the content key of a package for an offline file with this serial; returns base64.
 
     Raises:
         IntegrityError: the content key does not open.
         NoMatchingKey: the key provider refuses to be used.
         StorageUnavailable: the key provider does not answer.
     """
-    serial = new_serial()
     binding = _binding(package, license=license, runtime=runtime)
     content_key = provider.unwrap(package.wrapped_key, content_key_purpose(package.package))
-    return serial, wrap_for_runtime(content_key, sealing, binding, serial=serial)
+    return wrap_for_runtime(content_key, sealing, binding, serial=serial)
 
 
 def _binding(package: PackageRow, *, license: str, runtime: str) -> KeyBinding:

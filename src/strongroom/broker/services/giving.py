@@ -33,6 +33,7 @@ from strongroom.errors import BrokerRefused
 from strongroom.license.documents import Lease, LeaseRequest, Usage
 from strongroom.license.period import CounterKey
 from strongroom.license.signing import Signed, sign_document
+from strongroom.license.terms import Packages
 from strongroom.license.verdict import Denied, raise_denied
 from strongroom.log.entry import Kind
 
@@ -90,14 +91,21 @@ def find_known(look: Look, principal: Principal, *, runtime: str, license: str, 
     """Look up what a runtime asks about.
 
     Raises:
-        ObjectNotFound: one of them is not there, or is another's.
+        ObjectNotFound: one of them is not there, is another's, or is a package that the license does
+            not name: a refusal would tell what else the owner has.
     """
+    holding = own_holding(principal, look.holding(license))
+
+    def holders(catalogued: Catalogued) -> list[str]:
+        row = catalogued.row
+        choices = [term for _, term in holding.chain.terms() if isinstance(term, Packages)]
+        named = all(term.covers(row.name, row.version, row.package) for term in choices)
+        return [principal.organization] if named else []
+
     return Known(
         machine=own_machine(principal, look.machine(runtime)),
-        holding=own_holding(principal, look.holding(license)),
-        package=own_or_not_found(
-            principal, look.catalogued(package), lambda _: [principal.organization], owner_too=False
-        ),
+        holding=holding,
+        package=own_or_not_found(principal, look.catalogued(package), holders, owner_too=False),
     )
 
 
@@ -133,8 +141,8 @@ class Giving:
             raise RuntimeChangedError
         verify_admitted(known.machine)
         newest = act.kept.newest_lease(request.runtime, request.license, request.package)
-        if newest is not None and newest.nonce == request.nonce:
-            self._verify_stands(act, request, known)
+        if newest is not None and newest.ended is None and newest.nonce == request.nonce:
+            self.verify_stands(act, _wish(request, known.package), known)
             return Given(newest.token, newest.entry, known, act.now, _before(request))
         _verify_fresh(request, act.now)
         if newest is not None and newest.ended is None and request.previous != newest.lease:
@@ -157,10 +165,13 @@ class Giving:
             withdrawals=known.package.withdrawals,
         )
 
-    def _verify_stands(self, act: Act, request: LeaseRequest, known: Known) -> None:
-        # What was given before is not shown again where nothing would be given now.
+    def verify_stands(self, act: Act, wish: Wish, known: Known) -> None:
+        """Check that what was given before may be shown again: not where nothing would be given now.
+
+        Raises:
+            LicenseDenied: the license says no.
+        """
         if known.holding.revoked or known.holding.hindrances:
-            wish = _wish(request, known.package)
             answer = decide(known.holding.chain, wish, self.facts(known), act.now)
             if isinstance(answer, Denied):
                 raise_denied(answer)

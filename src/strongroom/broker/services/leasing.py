@@ -136,8 +136,6 @@ class Leasing:
     ) -> LeasePage:
         """Return leases under which use is possible; of one license and what hangs from it, or of all.
 
-        A page can be short and still name the next one.
-
         Raises:
             ObjectNotFound: no such license.
             UsageError: a limit below one.

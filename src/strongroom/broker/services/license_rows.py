@@ -20,6 +20,7 @@ from strongroom._encoding import to_instant
 from strongroom._limits import LIMITS
 from strongroom.broker.records import LicenseRow, LicenseStatus, PackageRow
 from strongroom.broker.repository import Reading
+from strongroom.broker.services.ownership import each_license_of
 from strongroom.broker.settings import Settings
 from strongroom.keys.owner import Owner
 from strongroom.license.chain import ChainDocument, LicenseChain, verify_chain
@@ -31,7 +32,6 @@ from strongroom.license.term import Term
 from strongroom.license.terms import Expires, Packages
 from strongroom.protocol.broker import LicenseAnswer
 
-_BATCH: Final = 200
 _KEPT_CHAINS: Final = 4096
 
 
@@ -182,15 +182,10 @@ def licensed_choices(kept: Reading, organization: str) -> Callable[[PackageRow],
         StorageUnavailable: the database does not answer.
     """
     wanted: list[list[Packages]] = []
-    after = ""
-    while rows := kept.licenses(after=after, limit=_BATCH, organization=organization):
-        for row in rows:
-            chain = kept.chain(row.license)
-            if status_of(chain) in (LicenseStatus.GRANTED, LicenseStatus.SUSPENDED):
-                wanted.append([t for terms in _terms(chain) for t in terms if isinstance(t, Packages)])
-        after = rows[-1].license
-    return lambda package: any(all(_covers(term, package) for term in terms) for terms in wanted)
-
-
-def _covers(term: Packages, package: PackageRow) -> bool:
-    return any(choice.covers(package.name, package.version, package.package) for choice in term.packages)
+    for row in each_license_of(kept, organization):
+        chain = kept.chain(row.license)
+        if status_of(chain) in (LicenseStatus.GRANTED, LicenseStatus.SUSPENDED):
+            wanted.append([t for terms in _terms(chain) for t in terms if isinstance(t, Packages)])
+    return lambda package: any(
+        all(term.covers(package.name, package.version, package.package) for term in terms) for terms in wanted
+    )

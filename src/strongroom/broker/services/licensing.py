@@ -210,8 +210,8 @@ class Licensing:
             answers = tuple(self._answer(kept, kept.chain(row.license), now) for row in rows)
         return LicensePage(licenses=answers, next=following)
 
-    def revocations(self, principal: Principal, after: int = 0, limit: int = 100) -> RevocationPage:
-        """Return revocations that concern the principal, oldest first, and where to go on from later.
+    def revocations(self, principal: Principal, after: str = "", limit: int = 100) -> RevocationPage:
+        """Return revocations that concern the principal, oldest first, and what to go on from later.
 
         Raises:
             UsageError: a limit below one.
@@ -219,7 +219,7 @@ class Licensing:
         """
         count = self._settings.page(limit)
         with self._ledger.view() as kept:
-            return revoking.revocations(kept, principal, after=after, count=count)
+            return revoking.revocations(kept, principal, self._ledger.now(kept), after=after, count=count)
 
     def _act(self, license: str, do: Callable[[Act], None]) -> LicenseAnswer:
         def act_and_answer(act: Act) -> LicenseAnswer:

@@ -23,7 +23,7 @@ from strongroom.broker.ledger import Act, Ledger
 from strongroom.broker.principal import Principal
 from strongroom.broker.proving import Prover
 from strongroom.broker.repository import Reading
-from strongroom.broker.services.ownership import verify_owner
+from strongroom.broker.services.ownership import each_license_of, verify_owner
 from strongroom.broker.settings import Settings
 from strongroom.errors import FormatError, ObjectNotFound, VerificationError
 from strongroom.log.checkpoint import Checkpoint
@@ -36,7 +36,6 @@ from strongroom.log.verifiers import verifiers_for_log
 from strongroom.protocol.broker import Done, RecordAnswer, RecordPage
 
 _PREFIX: Final = "tile/"
-_LICENSES_AT_A_TIME: Final = 1000
 
 
 class Logbook:
@@ -180,12 +179,8 @@ class Logbook:
 
 
 def _subjects_of(kept: Reading, organization: str) -> list[str]:
-    subjects = [organization, *(row.runtime for row in kept.runtimes_of(organization))]
-    after = ""
-    while rows := kept.licenses(after=after, limit=_LICENSES_AT_A_TIME, organization=organization):
-        subjects += [row.license for row in rows]
-        after = rows[-1].license
-    return subjects
+    runtimes = [row.runtime for row in kept.runtimes_of(organization)]
+    return [organization, *runtimes, *(row.license for row in each_license_of(kept, organization))]
 
 
 def _read_bundle(kept: Reading, bundle: Bundle) -> bytes:

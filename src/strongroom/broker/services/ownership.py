@@ -8,13 +8,17 @@ up by an id from outside therefore goes through this function, which has one err
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import TypeVar
+from collections.abc import Callable, Collection, Iterator
+from typing import Final, NoReturn, TypeVar
 
 from strongroom.broker.principal import Principal
+from strongroom.broker.records import LicenseRow
+from strongroom.broker.repository import Reading
 from strongroom.errors import BrokerRefused, ObjectNotFound
 
 T = TypeVar("T")
+
+_AT_A_TIME: Final = 200
 
 
 def own_or_not_found(
@@ -32,12 +36,21 @@ def own_or_not_found(
         ObjectNotFound: there is none, or it is another's (code ``not-found`` for both).
     """
     if found is None or not ((owner_too and principal.is_owner) or principal.organization in held_by(found)):
-        raise ObjectNotFound(
-            "there is nothing of this id that you may see",
-            code="not-found",
-            hint="check the id, and that you ask the right owner's broker",
-        )
+        raise_not_found()
     return found
+
+
+def raise_not_found() -> NoReturn:
+    """Answer for what is not there, and for what is another's.
+
+    Raises:
+        ObjectNotFound: always (code ``not-found``).
+    """
+    raise ObjectNotFound(
+        "there is nothing of this id that you may see",
+        code="not-found",
+        hint="check the id, and that you ask the right owner's broker",
+    )
 
 
 def verify_owner(principal: Principal) -> None:
@@ -50,3 +63,15 @@ def verify_owner(principal: Principal) -> None:
     """
     if not principal.is_owner:
         raise BrokerRefused("this is for members of the owner", code="not-permitted")
+
+
+def each_license_of(kept: Reading, organization: str) -> Iterator[LicenseRow]:
+    """Yield every license and sub-license that an organization holds, in the order of their ids.
+
+    Raises:
+        StorageUnavailable: the database does not answer.
+    """
+    after = ""
+    while rows := kept.licenses(after=after, limit=_AT_A_TIME, organization=organization):
+        yield from rows
+        after = rows[-1].license

@@ -2,8 +2,8 @@
 
     rows, following = page_of(fetch, lambda row: row.license, after="lic-...", count=100, keep=visible)
 
-``following`` is what to ask for next; None: there is no more. A page can be short and still name
-a next one: what is left out is looked at as well, and an answer must not take for ever.
+``following`` is what to ask for next; None: there is no more. It is the last id on the page and
+never one that was left out: that one is another's, and its id would tell of it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 R = TypeVar("R")
 
-_ROUNDS: Final = 10
+_LEAST_FETCH: Final = 200
 
 
 def page_of(
@@ -34,15 +34,16 @@ def page_of(
         keep: Whether a row belongs on the page.
     """
     found: list[R] = []
-    for _ in range(_ROUNDS):
-        rows = fetch(after, count + 1)
+    # Many at once: most rows may be others'.
+    wanted = max(count + 1, _LEAST_FETCH)
+    while True:
+        rows = fetch(after, wanted)
         for row in rows:
             if not keep(row):
                 continue
             if len(found) == count:
                 return found, id_of(found[-1])
             found.append(row)
-        if len(rows) <= count:
+        if len(rows) < wanted:
             return found, None
         after = id_of(rows[-1])
-    return found, after

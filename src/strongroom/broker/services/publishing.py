@@ -69,8 +69,6 @@ class Publishing:
     def page(self, principal: Principal, after: str = "", limit: int = 100) -> PackagePage:
         """Return packages after a digest; a partner sees what its licenses cover.
 
-        A page can be short and still name the next one.
-
         Raises:
             UsageError: a limit below one.
             StorageUnavailable: the database does not answer.

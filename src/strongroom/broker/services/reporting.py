@@ -22,7 +22,7 @@ from strongroom.broker.ledger import Ledger
 from strongroom.broker.principal import Principal, PrincipalKind
 from strongroom.broker.records import HoldRow, LeaseEnd, LeaseRow, LicenseRow, OfflineRow, UsageRow
 from strongroom.broker.repository import Reading
-from strongroom.broker.services.ownership import own_or_not_found
+from strongroom.broker.services.ownership import each_license_of, own_or_not_found
 from strongroom.broker.settings import Settings
 from strongroom.broker.slices import covers
 from strongroom.broker.tally import NOTHING, Tally, tally_of, totals, verify_counts
@@ -292,14 +292,7 @@ def visible_documents(principal: Principal, kept: Reading, license: str | None) 
         return _with_those_under(kept, [row])
     if principal.is_owner:
         return None
-    return _with_those_under(kept, list(_licenses_of(kept, principal.organization)))
-
-
-def _licenses_of(kept: Reading, organization: str) -> Iterator[LicenseRow]:
-    after = ""
-    while rows := kept.licenses(after=after, limit=200, organization=organization):
-        yield from rows
-        after = rows[-1].license
+    return _with_those_under(kept, list(each_license_of(kept, principal.organization)))
 
 
 def _with_those_under(kept: Reading, rows: Sequence[LicenseRow]) -> list[str]:

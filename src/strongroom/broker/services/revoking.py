@@ -1,7 +1,7 @@
 """Revoking: the owner ends a license for good, and everybody whom it concerns hears of it.
 
     entry = revoke(act, admin, signed)
-    page = revocations(kept, principal, after=812, count=100)
+    page = revocations(kept, principal, now, after="rev-...", count=100)
 
 The owner's license key signs a revocation; the broker cannot make one for a license. What hangs from the
 license is dead with it, through the chain. Each organization concerned gets a record of its own: one
@@ -10,13 +10,15 @@ site must not learn from a shared one which others there are.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 
 from strongroom.broker.ledger import Act
 from strongroom.broker.principal import Principal
-from strongroom.broker.records import LicenseRow, LicenseStatus, RevocationRow
+from strongroom.broker.records import LeaseRow, LicenseRow, LicenseStatus
 from strongroom.broker.repository import Reading
-from strongroom.broker.services.ownership import own_or_not_found
+from strongroom.broker.services.ownership import each_license_of, own_or_not_found
 from strongroom.broker.services.publishing import entry_of
 from strongroom.keys.owner import Owner, Role
 from strongroom.license.documents import Revocation
@@ -24,7 +26,7 @@ from strongroom.license.signing import Signed, verify_by_owner
 from strongroom.log.entry import Kind
 from strongroom.protocol.broker import RevocationPage
 
-_ROUNDS: Final = 10
+_AT_A_TIME: Final = 200
 
 
 def verify_revocation(token: str, owner: Owner) -> Signed[Revocation]:
@@ -74,30 +76,52 @@ def revoke(act: Act, principal: Principal, signed: Signed[Revocation]) -> int:
     return entry
 
 
-def revocations(kept: Reading, principal: Principal, *, after: int, count: int) -> RevocationPage:
-    """Return revocations after a position that concern the principal, oldest first.
+def revocations(
+    kept: Reading, principal: Principal, now: datetime, *, after: str, count: int
+) -> RevocationPage:
+    """Return revocations that concern the principal, oldest first.
+
+    Args:
+        kept: What the broker keeps.
+        principal: Who asks.
+        now: The time, to know which leases can still be in use.
+        after: Id of the last one that it has seen; one that is not known means from the beginning.
+        count: The most to return.
 
     Raises:
         StorageUnavailable: the database does not answer.
     """
-    found: list[str] = []
-    for _ in range(_ROUNDS):
-        rows = kept.revocations(after=after, limit=count)
-        for row in rows:
-            if len(found) == count:
-                return RevocationPage(revocations=tuple(found), next=str(after))
-            after = row.position
-            if principal.is_owner or _concerns(kept, principal, row):
-                found.append(row.token)
-        if len(rows) < count:
-            break
-    return RevocationPage(revocations=tuple(found), next=str(after))
+    # Named by its id: the position would tell how many of others' there are.
+    seen = kept.revocation(after)
+    position = 0 if seen is None else seen.position
+    if principal.is_owner:
+        rows = kept.revocations(after=position, limit=count)
+    else:
+        concerned = kept.revocations_of(_targets_of(kept, principal.organization, now))
+        rows = [row for row in concerned if row.position > position][:count]
+    following = rows[-1].revocation if rows else after or None
+    return RevocationPage(revocations=tuple(row.token for row in rows), next=following)
 
 
-def _concerns(kept: Reading, principal: Principal, row: RevocationRow) -> bool:
-    """Tell whether an organization holds what was ended, what that hangs from, or what hangs from it."""
-    rows = [*_concerned(kept, row.target), *kept.licenses_under(row.target)]
-    return principal.organization in _holders(rows)
+def _targets_of(kept: Reading, organization: str, now: datetime) -> set[str]:
+    """Return what can be revoked that concerns an organization.
+
+    That is its licenses, what they hang from, what hangs from them, and the leases under these that
+    can be in use.
+    """
+    found: set[str] = set()
+    for row in each_license_of(kept, organization):
+        found.update(each.license for each in kept.chain(row.license))
+        found.update(each.license for each in kept.licenses_under(row.license))
+        found.update(lease.lease for lease in _leases_under(kept, row.license, now))
+    return found
+
+
+def _leases_under(kept: Reading, license: str, now: datetime) -> Iterator[LeaseRow]:
+    after = ""
+    while rows := kept.leases(now, after=after, limit=_AT_A_TIME, license=license):
+        yield from rows
+        after = rows[-1].lease
 
 
 def _concerned(kept: Reading, target: str) -> list[LicenseRow]:

@@ -72,6 +72,9 @@ _REVOKED: Final = Several(
 _REVOCATIONS_OF: Final = Several(
     lambda count: select(*_REVOCATION.columns).where(REVOCATION.c.target.in_(names(count)))
 )
+_REVOCATION_OF: Final = Statement(
+    select(*_REVOCATION.columns).where(REVOCATION.c.revocation == bindparam("revocation"))
+)
 _REVOCATIONS: Final = Statement(
     select(*_REVOCATION.columns)
     .where(REVOCATION.c.position > bindparam("after"))
@@ -143,6 +146,10 @@ class LicenseReading(Session):
             for values in in_pieces(tuple(dict.fromkeys(targets)))
             for row in self.all(_REVOKED.of(len(values)), **values)
         )
+
+    def revocation(self, revocation: str) -> RevocationRow | None:
+        """Return a revocation."""
+        return _REVOCATION.optional(self.first(_REVOCATION_OF, revocation=revocation))
 
     def revocations(self, *, after: int = 0, limit: int) -> list[RevocationRow]:
         """Return revocations in the order of their arrival."""

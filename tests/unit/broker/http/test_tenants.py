@@ -245,10 +245,6 @@ def _sublicense(scene: Scene, license: str) -> dict[str, Any]:
     return {"sublicense": scene.other.clinic.narrow(license, scene.other.clinic.party)}
 
 
-def _revocation(scene: Scene, license: str) -> dict[str, Any]:
-    return {"revocation": scene.wire.world.revocation(license)}
-
-
 def _lease(scene: Scene, license: str) -> dict[str, Any]:
     machine, worker = scene.other.machine, SealingSecret.generate()
     package = scene.one.machine.statement.package_digest
@@ -272,7 +268,6 @@ def _checkout(scene: Scene, license: str) -> dict[str, Any]:
 NAMING: dict[str, Callable[[Scene, str], dict[str, Any]]] = {
     "/v1/acceptances": _acceptance,
     "/v1/sublicenses": _sublicense,
-    "/v1/revocations": _revocation,
     "/v1/leases": _lease,
     "/v1/usage": _usage,
     "/v1/checkouts": _checkout,

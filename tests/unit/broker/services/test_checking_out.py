@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from strongroom._encoding import to_instant
 from strongroom.broker.services.checking_out import CheckingOut
 from strongroom.broker.services.giving import RuntimeChangedError
 from strongroom.errors import StorageUnavailable
+from strongroom.license.fields import new_serial
 from strongroom.license.key_binding import unwrap_offline
 from strongroom.license.license_file import LicenseFile, VerifiedLicense, verify_license_file
 from strongroom.license.period import Period
@@ -23,8 +25,16 @@ OFFLINE = Offline(hours=48, files=2)
 REASON = ReasonAsk(reason="stolen")
 
 
+def asked(machine: Machine, until: str | None = None) -> CheckoutAsk:
+    digest = machine.statement.package_digest
+    return CheckoutAsk(license=machine.license, package=digest, nonce=new_serial(), until=until)
+
+
 def check_out(machine: Machine, until: str | None = None) -> VerifiedLicense:
-    ask = CheckoutAsk(license=machine.license, package=machine.statement.package_digest, until=until)
+    return sent(machine, asked(machine, until))
+
+
+def sent(machine: Machine, ask: CheckoutAsk) -> VerifiedLicense:
     answer = machine.desk.checking_out.check_out(machine.principal, ask)
     return verify_license_file(LicenseFile.from_bytes(answer.file.encode()), machine.world.owner)
 
@@ -46,6 +56,32 @@ def test_the_file_opens_at_its_runtime(world: World) -> None:
     }
     (shown,) = machine.desk.reporting.page(world.admin).usage
     assert (shown.used, shown.reserved) == (0, 30)
+
+
+def test_a_lost_answer_asked_for_again_takes_nothing_out_twice(world: World) -> None:
+    machine = Machine.enrolled(world, world.clinic(), [DAILY, OFFLINE])
+    ask = asked(machine)
+    first, again = sent(machine, ask), sent(machine, ask)
+    digest = machine.statement.package_digest
+    assert first.offline_for(machine.runtime, digest) == again.offline_for(machine.runtime, digest)
+    (shown,) = machine.desk.reporting.page(world.admin).usage
+    assert shown.reserved == 30
+    assert check_out(machine).offline_for(machine.runtime, digest) != first.offline_for(
+        machine.runtime, digest
+    )
+
+
+def test_a_lost_answer_is_not_given_again_after_a_revocation(world: World) -> None:
+    machine = Machine.enrolled(world, world.clinic(), [OFFLINE])
+    ask = asked(machine)
+    sent(machine, ask)
+    world.licensing.revoke(world.admin, RevocationAsk(revocation=world.revocation(machine.license)))
+    assert refused(lambda: sent(machine, ask)) == "revoked"
+
+
+def test_a_nonce_of_another_form_is_refused(world: World) -> None:
+    machine = Machine.enrolled(world, world.clinic(), [OFFLINE])
+    assert refused(lambda: sent(machine, replace(asked(machine), nonce="ab"))) == "malformed"
 
 
 def test_what_a_file_holds_is_not_leased(world: World) -> None:
@@ -119,7 +155,7 @@ def test_a_license_of_another_is_not_found(world: World) -> None:
 
 def test_only_a_runtime_checks_out(world: World) -> None:
     machine = Machine.enrolled(world, world.clinic(), [OFFLINE])
-    ask = CheckoutAsk(license=machine.license, package=machine.statement.package_digest)
+    ask = asked(machine)
     desk = machine.desk.checking_out
     for principal in (machine.clinic.manager, world.admin):
         assert refused(lambda who=principal: desk.check_out(who, ask)) == "not-found"  # type: ignore[misc] # bound early

@@ -269,7 +269,7 @@ class TestRevoking:
         page = heard(other.manager)
         assert page.revocations == (tokens[0],)
         assert page.next is not None
-        assert heard(other.manager, after=int(page.next)) == replace(page, revocations=())
+        assert heard(other.manager, after=page.next) == replace(page, revocations=())
 
     def test_revocations_come_in_pages(self, world: World) -> None:
         clinic, other = world.clinic(), world.clinic("other")
@@ -278,12 +278,12 @@ class TestRevoking:
             tokens.append(world.revocation(world.license(holder)))
             world.licensing.revoke(world.admin, RevocationAsk(revocation=tokens[-1]))
         seen: list[str] = []
-        after = 0
+        after = ""
         for _ in range(3):
             page = world.licensing.revocations(clinic.manager, after=after, limit=1)
             assert page.next is not None
             seen += page.revocations
-            after = int(page.next)
+            after = page.next
         assert seen == tokens[::2]
         assert world.licensing.revocations(clinic.manager, after=after, limit=1).revocations == ()
 

@@ -29,14 +29,15 @@ def test_pages_together_are_everything_once_in_order(rows: list[str], count: int
             keep=lambda row: row not in hidden,
         )
         assert len(page) <= count
+        assert after is None or after == page[-1]
         seen += page
     assert seen == sorted(set(rows) - hidden)
 
 
-def test_a_search_for_little_among_much_stops_and_can_go_on() -> None:
-    rows = [f"{number:04d}" for number in range(100)]
-    page, following = page_of(
-        fetch_from(rows), lambda row: row, after="", count=1, keep=lambda row: row == "0099"
+def test_a_search_for_little_among_much_finds_it_and_names_nothing_else() -> None:
+    rows = [f"{number:04d}" for number in range(1000)]
+    page = page_of(
+        fetch_from(rows), lambda row: row, after="", count=1, keep=lambda row: row in {"0999", "0998"}
     )
-    assert (page, following) == ([], "0019")
-    assert page_of(fetch_from(rows), lambda row: row, after="", count=100) == (rows, None)
+    assert page == (["0998"], "0998")
+    assert page_of(fetch_from(rows), lambda row: row, after="", count=1, keep=lambda row: False) == ([], None)

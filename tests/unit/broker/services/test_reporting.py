@@ -7,6 +7,7 @@ import pytest
 
 from strongroom.broker.records import LeaseEnd
 from strongroom.license.documents import BreakGlassReport, Count
+from strongroom.license.fields import new_serial
 from strongroom.license.period import CounterKey, CounterName, Period
 from strongroom.license.terms import Offline, Predictions, Runtimes, Tokens
 from strongroom.log.entry import Kind
@@ -120,7 +121,9 @@ class TestUnderALease:
 
 class TestUnderAnOfflineFile:
     def checked_out(self, machine: Machine) -> str:
-        ask = CheckoutAsk(license=machine.license, package=machine.statement.package_digest)
+        ask = CheckoutAsk(
+            license=machine.license, package=machine.statement.package_digest, nonce=new_serial()
+        )
         machine.desk.checking_out.check_out(machine.principal, ask)
         with machine.world.ledger.view() as kept:
             return kept.offline_files(NOW, [machine.license])[-1].offline

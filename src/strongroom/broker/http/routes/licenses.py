@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from strongroom.broker.http.routing import After, Area, Caller, Limit, Position
+from strongroom.broker.http.routing import After, Area, Caller, Limit
 from strongroom.broker.permission import Permission
 from strongroom.broker.services.licensing import Licensing
 from strongroom.protocol.broker import (
@@ -71,8 +71,8 @@ def _add_documents(area: Area, licensing: Licensing) -> None:
         return licensing.revoke(caller, ask)
 
     @area.get("/revocations", Permission.LICENSE_READ)
-    def list_revocations(caller: Caller, after: Position = 0) -> RevocationPage:
-        """List revocations that concern the caller, from a position on."""
+    def list_revocations(caller: Caller, after: After = "") -> RevocationPage:
+        """List revocations that concern the caller, after one that it has seen."""
         return licensing.revocations(caller, after)
 
     @area.post("/sublicenses", Permission.LICENSE_NARROW)
