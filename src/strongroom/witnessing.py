@@ -71,6 +71,8 @@ class Checked:
     """A log that only grew."""
 
     origin: str
+    origin_before: str | None
+    """The log that this home saw before; another one if the owner has restored its broker, None: no log."""
     size_before: int
     size: int
     records: int
@@ -137,6 +139,7 @@ def verify_log(
         home.logbook.keep_proof(owner.id, proof)
     return Checked(
         origin=advanced.after.origin,
+        origin_before=None if advanced.before is None else advanced.before.origin,
         size_before=0 if advanced.before is None else advanced.before.size,
         size=advanced.after.size,
         records=count,

@@ -17,7 +17,7 @@ from strongroom.errors import ObjectNotFound
 
 if TYPE_CHECKING:
     from strongroom.cli._broker import Line
-    from strongroom.witnessing import Logged
+    from strongroom.witnessing import Checked, Logged
 
 _PAGE: Final = 100
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
@@ -137,6 +137,7 @@ def verify(
         )
     document = {
         "origin": checked.origin,
+        "origin_before": checked.origin_before,
         "size_before": checked.size_before,
         "size": checked.size,
         "records": checked.records,
@@ -144,11 +145,20 @@ def verify(
     }
     if witness is not None and not shared.json:
         shared.terminal.note(f"Signed as a witness, with the verifier key {witness}")
+    shared.terminal.result(document, _told(checked))
+
+
+def _told(checked: Checked) -> str:
+    if checked.origin_before not in (None, checked.origin):
+        return (
+            f"{checked.origin} has {checked.size:,} entries and goes on from {checked.origin_before}, "
+            f"of which this home saw {checked.size_before:,}: the owner has restored its broker; the "
+            f"{checked.records:,} records for you are in it"
+        )
     grown = checked.size - checked.size_before
-    shared.terminal.result(
-        document,
+    return (
         f"{checked.origin} has {checked.size:,} entries, {grown:,} more than this home saw before; nothing "
-        f"was changed, and the {checked.records:,} records for you are in it",
+        f"was changed, and the {checked.records:,} records for you are in it"
     )
 
 

@@ -167,11 +167,12 @@ def succeed(
     if known.size >= last.size:
         _verify_continues(last, known, proof)
     elif last.size - known.size > accept_lost_entries:
+        lost = last.size - known.size
         raise VerificationError(
-            f"the owner restored a log of {known.size} entries; "
-            f"{last.size - known.size} that were seen are gone",
+            f"the owner restored a log of {known.size} entries; {lost} that were seen are gone",
             code="log-rollback",
-            hint="Ask the owner what was lost. Your own records of it, with their proofs, stay valid.",
+            hint="Ask the owner what was lost; your own records of it, with their proofs, stay valid. If the "
+            f"answer is good: strongroom log verify --accept-lost-entries {lost}",
         )
     return checkpoint
 
