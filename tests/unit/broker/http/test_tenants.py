@@ -233,7 +233,10 @@ def all_pages(asker: Asker, path: str) -> str:
             break
         after = f"&after={following}"
     for word in re.findall(r"[A-Za-z0-9+/]{40,}={0,2}", found.replace("\\n", "\n")):
-        found += base64.b64decode(word + "=" * (-len(word) % 4)).decode("utf-8", "replace")
+        # Pieces of signatures, in the other alphabet, are found too, and end anywhere.
+        whole = word.rstrip("=")
+        whole = whole[: len(whole) - (len(whole) % 4 == 1)]
+        found += base64.b64decode(whole + "=" * (-len(whole) % 4)).decode("utf-8", "replace")
     return found
 
 
