@@ -43,12 +43,9 @@ class Journal:
         Raises:
             FormatError: the record breaks a rule of spec/log.md (code ``log-record``).
         """
-        disclosure = Disclosure(record, generate_salt())
+        entry, disclosure = Disclosure(record, generate_salt()).committed()
         row = EntryRow(
-            index=self.first + len(self.rows),
-            entry=disclosure.entry.to_bytes(),
-            disclosure=disclosure.to_bytes(),
-            subjects=record.subjects,
+            index=self.first + len(self.rows), entry=entry, disclosure=disclosure, subjects=record.subjects
         )
         self.rows.append(row)
         return row.index

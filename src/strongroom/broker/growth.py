@@ -9,7 +9,7 @@ each level are kept here, as long as nobody else wrote in between: five tiles at
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from strongroom.broker.records import LogHead
 from strongroom.keys.log_key import LogKey
@@ -56,6 +56,12 @@ class RightEdge:
             self._tiles[level] = number, written[level, number]
         self._after = grown.to_bytes()
         return grown, written
+
+    @property
+    def tiles(self) -> Iterator[tuple[Tile, bytes]]:
+        """The last tiles, as they stand."""
+        for level, (number, hashes) in self._tiles.items():
+            yield Tile(level, number, len(hashes) // HASH_BYTES), hashes
 
     def _begun(self, kept: TileReader, first: TileHash) -> bytes:
         number, width = divmod(first.position, TILE_WIDTH)

@@ -31,7 +31,7 @@ from strongroom.broker.act import Act, Journal
 from strongroom.broker.clock import Clock, verify_rest
 from strongroom.broker.faults import NO_FAULTS, FaultPoint, Faults
 from strongroom.broker.growth import RightEdge, checkpoint_of, is_signed_by, sign_checkpoint
-from strongroom.broker.proving import ProvedAct, make_offer, make_proof, prove_act
+from strongroom.broker.proving import Committed, KnownTiles, ProvedAct, make_offer, make_proof, prove_act
 from strongroom.broker.records import LogHead
 from strongroom.broker.repository import Reading, Store, Writing
 from strongroom.errors import Error, StorageUnavailable, UsageError
@@ -66,11 +66,12 @@ class LogSigner(Protocol):
 class _Waiting(Generic[T]):
     """One act in the queue, and what came of it."""
 
-    __slots__ = ("_done", "_restart", "do", "failure", "result")
+    __slots__ = ("_done", "_restart", "committed", "do", "failure", "result")
 
     def __init__(self, do: Callable[[Act], T], *, restart: bool = False) -> None:
         self.do = do
         self.result: T | None = None
+        self.committed: Committed | None = None
         self.failure: BaseException | None = None
         self._restart = restart
         self._done = threading.Lock()
@@ -111,6 +112,10 @@ class Ledger:
         self._faults = faults
         self._trust_clock = trust_clock
         self._edge = RightEdge()
+        self._tiles = KnownTiles(store)
+        self.turn = threading.Lock()
+        """Whoever computes for long takes this: threads that all want the interpreter at once spend a
+        third of their time on taking it from one another. Nobody waits for anything while they hold it."""
         self._queue: deque[_Waiting[object]] = deque()
         self._changed = threading.Condition()
         self._open = False
@@ -173,6 +178,16 @@ class Ledger:
         """
         return self._submit(_Waiting(do))
 
+    def act_to_prove(self, do: Callable[[Act], T]) -> tuple[T, Committed | None]:
+        """Do as ``act``, and return with the result what ``prove_since`` needs to prove it at once.
+
+        Raises:
+            StorageUnavailable: as ``act``.
+        """
+        waiting = _Waiting(do)
+        result = self._submit(waiting)
+        return result, waiting.committed
+
     def restart(self, do: Callable[[Act], T]) -> T:
         """End the log as it stands and begin the next one, which names its last checkpoint, with an act.
 
@@ -225,13 +240,21 @@ class Ledger:
         """
         return self.newest(lambda kept: make_offer(kept, old_size, number))
 
-    def prove_since(self, index: int, old_size: int) -> ProvedAct:
+    def prove_since(self, index: int, old_size: int, committed: Committed | None = None) -> ProvedAct:
         """Return the proof of an entry, and the offer with the same checkpoint.
+
+        Args:
+            index: Of the entry.
+            old_size: How many entries the reader has seen.
+            committed: The transaction that entered it, if that was just now: nothing is read again.
 
         Raises:
             IntegrityError: there is no such entry (code ``log-inclusion``), or the database is damaged.
             StorageUnavailable: the database does not answer.
         """
+        if committed is not None and committed.proves(index, old_size) and self._stands(committed):
+            with self.turn:
+                return committed.prove_act(index, old_size)
         return self.newest(lambda kept: prove_act(kept, index, old_size))
 
     def newest(self, make: Callable[[Reading], T]) -> T:
@@ -288,17 +311,23 @@ class Ledger:
     def _attempt(self, group: Sequence[_Waiting[object]]) -> BaseException | None:
         try:
             with self._store.write() as kept:
-                self._write(kept, group)
+                # Another process may hold it.
+                last = kept.head()
+                with self.turn:
+                    committed = self._write(kept, last, group)
                 self._faults.reach(FaultPoint.LEDGER_BEFORE_COMMIT)
             self._faults.reach(FaultPoint.LEDGER_AFTER_COMMIT)
+            if committed is not None:
+                self._tiles.keep(self._edge.tiles)
+                for waiting in group:
+                    waiting.committed = committed
         # Whatever it is, people on other threads wait to be told, and this thread has to go on.
         except BaseException as error:  # noqa: BLE001 - handed to everybody who waits
             return error
         return None
 
-    def _write(self, kept: Writing, group: Sequence[_Waiting[object]]) -> None:
+    def _write(self, kept: Writing, last: LogHead, group: Sequence[_Waiting[object]]) -> Committed | None:
         owner = self._log.owner()
-        last = kept.head()
         now = max(self._clock.now(), last.at)
         head, extensions = _place(kept, last, owner, restart=group[0].restarts)
         journal = Journal(head)
@@ -308,7 +337,7 @@ class Ledger:
         act = Act(kept, now, journal)
         done = [self._perform(act, journal, waiting) for waiting in group]
         if not journal.rows and not any(done) and self._is_current(head):
-            return
+            return None
         frontier = Frontier.from_bytes(head.frontier)
         if journal.rows:
             frontier, tiles = self._edge.extend(kept, frontier, (row.entry for row in journal.rows))
@@ -318,17 +347,17 @@ class Ledger:
         checkpoint = head.checkpoint
         if journal.rows or not is_signed_by(head, key):
             checkpoint = sign_checkpoint(head.origin, frontier, extensions, key)
-        kept.set_head(
-            replace(
-                head,
-                size=frontier.size,
-                frontier=frontier.to_bytes(),
-                checkpoint=checkpoint,
-                at=now,
-                generation=journal.generation,
-                owner_version=max(head.owner_version, owner.version),
-            )
+        head = replace(
+            head,
+            size=frontier.size,
+            frontier=frontier.to_bytes(),
+            checkpoint=checkpoint,
+            at=now,
+            generation=journal.generation,
+            owner_version=max(head.owner_version, owner.version),
         )
+        kept.set_head(head)
+        return Committed(self._tiles, head, journal.rows, key)
 
     def _perform(self, act: Act, journal: Journal, waiting: _Waiting[object]) -> bool:
         rows, generation = len(journal.rows), journal.generation
@@ -349,6 +378,13 @@ class Ledger:
             journal.take_back(rows, generation)
             waiting.failure = error
         return waiting.failure is None
+
+    def _stands(self, committed: Committed) -> bool:
+        """Tell whether the checkpoint of a transaction is still what a reader of today takes."""
+        head = committed.head
+        if head.owner_version < self._log.owner().version:
+            return False
+        return committed.key.key_id == self._log.log_key(max(self._clock.now(), head.at)).key_id
 
     def _is_current(self, head: LogHead) -> bool:
         if head.owner_version < self._log.owner().version:

@@ -10,17 +10,22 @@ before they leave: a damaged database ends in an error and never in a proof (spe
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from strongroom.broker.growth import checkpoint_of
 from strongroom.broker.records import EntryRow, LogHead
-from strongroom.broker.repository import Reading
+from strongroom.broker.repository import Reading, Store
 from strongroom.errors import IntegrityError, ObjectNotFound
+from strongroom.keys.log_key import LogKey
 from strongroom.log.note import Note
 from strongroom.log.offer import Offer
 from strongroom.log.origin import Origin
 from strongroom.log.proof import Proof
-from strongroom.log.tile import TileReader
+from strongroom.log.tile import Tile, TileReader
 from strongroom.log.tree import Tree
 
 
@@ -29,6 +34,76 @@ class ProvedAct(NamedTuple):
 
     proof: bytes
     offer: bytes
+
+
+class KnownTiles:
+    """Tiles of one log that were written or read here, the latest used. Safe to share between threads.
+
+    A tile of one width never changes, so what is kept is never wrong; every proof is checked
+    against a signed root anyhow.
+    """
+
+    def __init__(self, store: Store, most: int = 256) -> None:
+        self._store = store
+        self._most = most
+        self._tiles: OrderedDict[Tile, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def keep(self, tiles: Iterable[tuple[Tile, bytes]]) -> None:
+        """Keep tiles that are committed."""
+        with self._lock:
+            for tile, hashes in tiles:
+                self._tiles[tile] = hashes
+                self._tiles.move_to_end(tile)
+            while len(self._tiles) > self._most:
+                self._tiles.popitem(last=False)
+
+    def read_tile(self, tile: Tile) -> bytes:
+        """Return the hashes of a tile.
+
+        Raises:
+            ObjectNotFound: the database has not as many (code ``log-tile-missing``).
+            StorageUnavailable: the database does not answer.
+        """
+        hashes = self._tiles.get(tile)
+        if hashes is None:
+            with self._store.read() as kept:
+                hashes = kept.read_tile(tile)
+            self.keep([(tile, hashes)])
+        return hashes
+
+
+class Committed:
+    """What one transaction entered, and the state of the log that it left: proofs from memory.
+
+    Good for those who wait for that transaction, and let go of with their answers.
+    """
+
+    def __init__(self, tiles: TileReader, head: LogHead, rows: Sequence[EntryRow], key: LogKey) -> None:
+        self._tiles = tiles
+        self._rows = rows
+        self.head = head
+        self.key = key
+        """What signed its checkpoint."""
+
+    def proves(self, index: int, old_size: int) -> bool:
+        """Tell whether the entry is one of this transaction, and the reader saw no more than its end."""
+        first = self.head.size - len(self._rows)
+        return first <= index < self.head.size and old_size <= self.head.size
+
+    def prove_act(self, index: int, old_size: int) -> ProvedAct:
+        """Return the proof of one of its entries, and the offer with the same checkpoint.
+
+        Raises:
+            IntegrityError: the database is damaged.
+            StorageUnavailable: the database does not answer.
+        """
+        row = self._rows[index - self.head.size]
+        return ProvedAct(self._prover.prove(row), self._prover.offer(old_size))
+
+    @cached_property
+    def _prover(self) -> Prover:
+        return Prover(self._tiles, self.head)
 
 
 class Prover:

@@ -45,8 +45,13 @@ class Document(Fields, frozen=True, kw_only=True):
     @property
     def id(self) -> str:
         """The document's name: prefix and 120 bits of a labelled SHA-256 of its payload."""
-        name = digest.sha256(labels.bind(labels.DOCUMENT_ID, self.NAME.encode(), to_payload(self)))
-        return self.PREFIX + to_base32(name[:_ID_BYTES])
+        return self.id_of(to_payload(self))
+
+    @classmethod
+    def id_of(cls, payload: bytes) -> str:
+        """Return the name of the document of this kind that has this payload."""
+        name = digest.sha256(labels.bind(labels.DOCUMENT_ID, cls.NAME.encode(), payload))
+        return cls.PREFIX + to_base32(name[:_ID_BYTES])
 
 
 class OwnerSigned(Document, frozen=True, kw_only=True):

@@ -45,7 +45,8 @@ def sign_document(document: D, key: SigningKey) -> Signed[D]:
     """
     if key.kind not in document.SIGNERS:
         raise UsageError(f"a {document.NAME} is not signed by a key of kind {key.kind}", code="wrong-kind")
-    return Signed(document, document.id, jws.sign(document.typ(), to_payload(document), key.secret))
+    payload = to_payload(document)
+    return Signed(document, document.id_of(payload), jws.sign(document.typ(), payload, key.secret))
 
 
 def read_unverified(token: str, kind: type[D]) -> D:
@@ -92,10 +93,9 @@ def verify_by_key(token: str, kind: type[D], key: str) -> Signed[D]:
             key of a kind that may not sign it.
         VerificationError: altered, or by another key.
     """
-    document = read_unverified(token, kind)
     (signer,) = kind.SIGNERS
-    jws.verify(token, kind.typ(), [signing_public_from_text(key, signer)])
-    return Signed(document, document.id, token)
+    payload = jws.verify(token, kind.typ(), [signing_public_from_text(key, signer)])
+    return Signed(from_payload(payload, kind), kind.id_of(payload), token)
 
 
 def _role_for(kind: type[OwnerSigned], key_id: str, owner: Owner) -> Role:

@@ -17,10 +17,10 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from strongroom._encoding import canonical_json, from_hex, from_wire, to_hex, to_wire
-from strongroom.log.entry import SALT_BYTES, Entry, Record, commit
+from strongroom._encoding import canonical_json, from_hex, from_wire, to_hex
+from strongroom.log.entry import SALT_BYTES, Entry, Record, commit, commit_bytes
 
-_FORMAT: Final = "log-disclosure/v1"
+_FORM: Final = b'{"format":"log-disclosure/v1","record":%b,"salt":"%b"}'
 
 
 class _Disclosure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,8 +53,18 @@ class Disclosure:
         Raises:
             FormatError: the record breaks a rule of spec/log.md, or the salt has another size.
         """
-        commit(self.record, self.salt)
-        return to_wire(_Disclosure(_FORMAT, msgspec.to_builtins(self.record), to_hex(self.salt)))
+        return self.committed()[1]
+
+    def committed(self) -> tuple[bytes, bytes]:
+        """Return the entry and the canonical JSON form of this, for who needs both.
+
+        Raises:
+            FormatError: the record breaks a rule of spec/log.md, or the salt has another size.
+        """
+        record = self.record.to_bytes()
+        entry = commit_bytes(record, self.salt).to_bytes()
+        # The members in their order, as ``canonical_json`` would write them.
+        return entry, _FORM % (record, to_hex(self.salt).encode())
 
     @property
     def entry(self) -> Entry:

@@ -179,9 +179,18 @@ def commit(record: Record, salt: bytes) -> Entry:
     Raises:
         FormatError: the record breaks a rule of spec/log.md, or the salt has another size.
     """
+    return commit_bytes(record.to_bytes(), salt)
+
+
+def commit_bytes(record: bytes, salt: bytes) -> Entry:
+    """Make the entry of what ``Record.to_bytes`` returned.
+
+    Raises:
+        FormatError: the salt has another size.
+    """
     if len(salt) != SALT_BYTES:
         raise FormatError(f"the salt of a record has not {SALT_BYTES} bytes", code="log-salt")
-    commitment = sha256(labels.bind(labels.LOG_COMMITMENT, salt, record.to_bytes()))
+    commitment = sha256(labels.bind(labels.LOG_COMMITMENT, salt, record))
     return Entry(format="log-entry/v1", commitment=to_hex(commitment))
 
 

@@ -70,8 +70,8 @@ class Given:
     entry: int
     known: Known
     at: datetime
-    before: tuple[str, ...]
-    """The lease that it supersedes, if any."""
+    revocations: tuple[str, ...]
+    """Of the chain there is none, or no lease would be given; of the lease before, perhaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class Giving:
         newest = act.kept.newest_lease(request.runtime, request.license, request.package)
         if newest is not None and newest.ended is None and newest.nonce == request.nonce:
             self.verify_stands(act, _wish(request, known.package), known)
-            return Given(newest.token, newest.entry, known, act.now, _before(request))
+            return Given(newest.token, newest.entry, known, act.now, _revocations(act, known, request))
         _verify_fresh(request, act.now)
         if newest is not None and newest.ended is None and request.previous != newest.lease:
             return self._alarm(act, case, known, newest)
@@ -246,7 +246,7 @@ class Giving:
         if request.previous is None:
             # What is handed out is shown from the first lease on, and not from the first report.
             act.kept.add_used(nothing_used(offer))
-        return Given(signed.token, entry, known, act.now, _before(request))
+        return Given(signed.token, entry, known, act.now, _revocations(act, known, request))
 
     def _sign(self, act: Act, case: Case, known: Known, offer: Offer) -> Signed[Lease]:
         request, envelopes = case.request.document, case.envelopes
@@ -308,8 +308,9 @@ def running(seats: Sequence[SeatRow]) -> Mapping[str, frozenset[str]]:
     return {document: frozenset(runtimes) for document, runtimes in found.items()}
 
 
-def _before(request: LeaseRequest) -> tuple[str, ...]:
-    return () if request.previous is None else (request.previous,)
+def _revocations(act: Act, known: Known, request: LeaseRequest) -> tuple[str, ...]:
+    before = () if request.previous is None else (request.previous,)
+    return tuple(row.token for row in act.kept.revocations_of([*known.holding.chain.ids, *before]))
 
 
 def _verify_fresh(request: LeaseRequest, now: datetime) -> None:

@@ -22,6 +22,7 @@ from strongroom.broker.keys import BrokerKeys
 from strongroom.broker.knowledge import Knowledge
 from strongroom.broker.ledger import Ledger
 from strongroom.broker.principal import Principal
+from strongroom.broker.proving import ProvedAct
 from strongroom.broker.records import LeaseEnd, LeaseRow
 from strongroom.broker.repository import Reading
 from strongroom.broker.services.envelopes import wrap_for_lease_request
@@ -97,16 +98,17 @@ class Leasing:
             StorageUnavailable: the database or the key provider does not answer.
         """
         for _ in range(_TRIES):
-            case = self._prepare(principal, ask)
+            with self._ledger.turn:
+                case = self._prepare(principal, ask)
             try:
-                outcome = self._ledger.act(partial(self._giving.give, case=case))
+                outcome, committed = self._ledger.act_to_prove(partial(self._giving.give, case=case))
             except RuntimeChangedError:
                 continue
             if isinstance(outcome, Alarm):
                 # Raised here and not in the act: the alarm in the log must outlive the refusal.
                 self._giving.remember(outcome)
                 raise outcome.refusal
-            return self._answer(outcome, ask.log_size)
+            return _answer(outcome, self._ledger.prove_since(outcome.entry, ask.log_size, committed))
         raise StorageUnavailable(
             "this runtime enrolls again and again", code="broker-busy", hint="try again in a few seconds"
         )
@@ -213,20 +215,6 @@ class Leasing:
         )
         return Case(principal=principal, request=signed, usage=usage, known=known, envelopes=envelopes)
 
-    def _answer(self, given: Given, log_size: int) -> LeaseAnswer:
-        proved = self._ledger.prove_since(given.entry, log_size)
-        with self._ledger.view() as kept:
-            # Of the chain there is none, or no lease would be given; of the lease before, perhaps.
-            revocations = kept.revocations_of([*given.known.holding.chain.ids, *given.before])
-        return LeaseAnswer(
-            lease=given.token,
-            proof=proved.proof.decode("utf-8"),
-            offer=proved.offer.decode("utf-8"),
-            revocations=tuple(row.token for row in revocations),
-            withdrawals=given.known.package.tokens,
-            time=to_instant(given.at),
-        )
-
     def _end(self, act: Act, principal: Principal, lease: str, usage: Signed[Usage] | None) -> Done:
         row = _own_lease(principal, act.kept, lease)
         holding = own_holding(principal, self._knowledge.look_within(act).holding(row.license))
@@ -239,6 +227,17 @@ class Leasing:
             holds = [hold for hold in act.kept.holds(holding.chain.ids) if hold.authority == lease]
             count_report(act, usage, holding, holds)
         return Done(entry=act.record(Kind.RETURN, (lease, row.runtime, *holding.subjects)))
+
+
+def _answer(given: Given, proved: ProvedAct) -> LeaseAnswer:
+    return LeaseAnswer(
+        lease=given.token,
+        proof=proved.proof.decode("utf-8"),
+        offer=proved.offer.decode("utf-8"),
+        revocations=given.revocations,
+        withdrawals=given.known.package.tokens,
+        time=to_instant(given.at),
+    )
 
 
 def _own_lease(principal: Principal, kept: Reading, lease: str) -> LeaseRow:
