@@ -10,6 +10,7 @@ each level are kept here, as long as nobody else wrote in between: five tiles at
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from strongroom.broker.records import LogHead
 from strongroom.keys.log_key import LogKey
@@ -79,13 +80,29 @@ def sign_checkpoint(origin: str, frontier: Frontier, extensions: Sequence[str], 
     return sign_note(checkpoint.to_bytes(), [Ed25519Signer(origin, key.secret)]).to_bytes().decode()
 
 
+def note_of(head: LogHead) -> Note:
+    """Return the newest checkpoint of a head with its signatures.
+
+    Raises:
+        FormatError: the database is damaged.
+    """
+    return _read(head.checkpoint)[0]
+
+
 def checkpoint_of(head: LogHead) -> Checkpoint:
     """Return the checkpoint of a head, which its own database is believed.
 
     Raises:
         FormatError: the database is damaged.
     """
-    return Checkpoint.from_bytes(Note.from_bytes(head.checkpoint.encode()).unverified_text)
+    return _read(head.checkpoint)[1]
+
+
+# One is read for every proof, and once more when the log goes on from it.
+@lru_cache(maxsize=8)
+def _read(text: str) -> tuple[Note, Checkpoint]:
+    note = Note.from_bytes(text.encode())
+    return note, Checkpoint.from_bytes(note.unverified_text)
 
 
 def is_signed_by(head: LogHead, key: LogKey) -> bool:
@@ -95,5 +112,5 @@ def is_signed_by(head: LogHead, key: LogKey) -> bool:
         FormatError: the database is damaged.
     """
     signer = Ed25519Signer(head.origin, key.secret)
-    note = Note.from_bytes(head.checkpoint.encode())
+    note = note_of(head)
     return any((each.name, each.key_id) == (head.origin, signer.key.key_id) for each in note.signatures)

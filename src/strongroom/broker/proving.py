@@ -16,12 +16,11 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from strongroom.broker.growth import checkpoint_of
+from strongroom.broker.growth import checkpoint_of, note_of
 from strongroom.broker.records import EntryRow, LogHead
 from strongroom.broker.repository import Reading, Store
 from strongroom.errors import IntegrityError, ObjectNotFound
 from strongroom.keys.log_key import LogKey
-from strongroom.log.note import Note
 from strongroom.log.offer import Offer
 from strongroom.log.origin import Origin
 from strongroom.log.proof import Proof
@@ -114,7 +113,7 @@ class Prover:
     def __init__(self, reader: TileReader, head: LogHead) -> None:
         checkpoint = checkpoint_of(head)
         self._head = head
-        self._note = Note.from_bytes(head.checkpoint.encode())
+        self._note = note_of(head)
         self._tree = Tree(reader, size=checkpoint.size, root=checkpoint.root)
 
     def prove(self, row: EntryRow) -> bytes:

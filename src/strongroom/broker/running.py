@@ -8,6 +8,7 @@ broker is: what has to fit together before the first request.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -127,6 +128,10 @@ def run(
             new_admin=new_admin,
             alone=alone,
         )
+
+        # What is loaded by now stays to the end, and need not be looked through for garbage again.
+        gc.collect()
+        gc.freeze()
 
         def renew() -> None:
             if material.renew():

@@ -16,6 +16,7 @@ The chain is verified again at every reading: a file is a copy, never a proof.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -178,13 +179,14 @@ class Trust:
             FormatError: not an owner id.
             StorageUnavailable: its record cannot be looked at.
         """
-        path = self._path(owner_id, _RECORD)
+        # Joined as text, and not as ``Path``: a broker asks several times for every lease.
+        path = f"{self._folder}/{files.verify_component(owner_id)}{_RECORD}"
         try:
-            status = path.stat()
+            status = os.stat(path)  # noqa: PTH116 - a tenth of the time of Path.stat
         except FileNotFoundError as error:
             raise _unknown(owner_id) from error
         except OSError as error:
-            raise files.storage_error(error, path, "read") from error
+            raise files.storage_error(error, Path(path), "read") from error
         return status.st_ino, status.st_mtime_ns, status.st_size
 
     def find(self, reference: str) -> PinnedOwner:
