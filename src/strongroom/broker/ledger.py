@@ -34,6 +34,7 @@ from strongroom.broker.growth import RightEdge, checkpoint_of, is_signed_by, sig
 from strongroom.broker.proving import Committed, KnownTiles, ProvedAct, make_offer, make_proof, prove_act
 from strongroom.broker.records import LogHead
 from strongroom.broker.repository import Reading, Store, Writing
+from strongroom.broker.turn import Turn
 from strongroom.errors import Error, StorageUnavailable, UsageError
 from strongroom.keys.log_key import LogKey
 from strongroom.keys.owner import Owner
@@ -113,9 +114,8 @@ class Ledger:
         self._trust_clock = trust_clock
         self._edge = RightEdge()
         self._tiles = KnownTiles(store)
-        self.turn = threading.Lock()
-        """Whoever computes for long takes this: threads that all want the interpreter at once spend a
-        third of their time on taking it from one another. Nobody waits for anything while they hold it."""
+        self.turn = Turn()
+        """Who computes for long takes it, as this does for a group."""
         self._queue: deque[_Waiting[object]] = deque()
         self._changed = threading.Condition()
         self._open = False
@@ -253,7 +253,7 @@ class Ledger:
             StorageUnavailable: the database does not answer.
         """
         if committed is not None and committed.proves(index, old_size) and self._stands(committed):
-            with self.turn:
+            with self.turn.take():
                 return committed.prove_act(index, old_size)
         return self.newest(lambda kept: prove_act(kept, index, old_size))
 
@@ -288,18 +288,26 @@ class Ledger:
         return waiting.wait()
 
     def _run(self) -> None:
-        while group := self._next_group():
+        while self._wait_for_one():
+            group: list[_Waiting[object]] = []
             failure = self._attempt(group)
+            if not group:
+                # The database did not even begin: all who wait are told, and not tried for ever.
+                group = self._next_group()
             self._faults.reach(FaultPoint.LEDGER_BEFORE_ANSWER)
             for waiting in group:
                 if failure is not None:
                     waiting.failure = _not_done(failure)
                 waiting.finish()
 
-    def _next_group(self) -> list[_Waiting[object]]:
+    def _wait_for_one(self) -> bool:
         with self._changed:
             while self._open and not self._queue:
                 self._changed.wait()
+            return bool(self._queue)
+
+    def _next_group(self) -> list[_Waiting[object]]:
+        with self._changed:
             group: list[_Waiting[object]] = []
             # A log begins with one act alone.
             while self._queue and len(group) < LIMITS.max_group_acts_length:
@@ -308,12 +316,15 @@ class Ledger:
                 group.append(self._queue.popleft())
             return group
 
-    def _attempt(self, group: Sequence[_Waiting[object]]) -> BaseException | None:
+    def _attempt(self, group: list[_Waiting[object]]) -> BaseException | None:
+        """Take the next group and write it; returns what went wrong."""
         try:
             with self._store.write() as kept:
                 # Another process may hold it.
                 last = kept.head()
-                with self.turn:
+                with self.turn.take():
+                    # Only now: who was in turn before has come into the queue meanwhile.
+                    group += self._next_group()
                     committed = self._write(kept, last, group)
                 self._faults.reach(FaultPoint.LEDGER_BEFORE_COMMIT)
             self._faults.reach(FaultPoint.LEDGER_AFTER_COMMIT)

@@ -98,7 +98,7 @@ class Leasing:
             StorageUnavailable: the database or the key provider does not answer.
         """
         for _ in range(_TRIES):
-            with self._ledger.turn:
+            with self._ledger.turn.take():
                 case = self._prepare(principal, ask)
             try:
                 outcome, committed = self._ledger.act_to_prove(partial(self._giving.give, case=case))
