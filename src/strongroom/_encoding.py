@@ -30,7 +30,8 @@ from strongroom.errors import FormatError
 
 _MAX_INT = (1 << 53) - 1
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+_ENCODER = msgspec.json.Encoder(order="sorted")
+"""Its spelling of strings is that of RFC 8785, as a test compares for every character."""
 
 JSON = None | bool | int | str | list["JSON"] | dict[str, "JSON"]
 S = TypeVar("S")
@@ -159,7 +160,11 @@ def canonical_json(value: Any) -> bytes:
 
 
 def _encode(value: Any) -> bytes:
-    return _ENCODER.encode(value).encode("utf-8")
+    try:
+        return _ENCODER.encode(value)
+    except TypeError as error:
+        # A kind of string or integer of somebody's own, which may say something else than it is.
+        raise FormatError("a value of a type without canonical JSON form") from error
 
 
 def _check_encodable(value: Any, depth: int) -> None:

@@ -173,6 +173,21 @@ class TestCanonicalJson:
         assert canonical_json('\u20ac$\u000f\nA\'B"\\\\"/') == b'"\xe2\x82\xac$\\u000f\\nA\'B\\"\\\\\\\\\\"/"'
         assert canonical_json("\b\t\n\f\r\x1f\x7f") == b'"\\b\\t\\n\\f\\r\\u001f\x7f"'
 
+    def test_every_character_has_the_spelling_of_the_standard_library(self) -> None:
+        library = json.JSONEncoder(ensure_ascii=False)
+        for start in range(0, 0x110000, 0x800):
+            if start == 0xD800:
+                continue
+            text = "".join(map(chr, range(start, start + 0x800)))
+            assert canonical_json(text) == library.encode(text).encode()
+
+    def test_a_string_of_a_type_of_its_own_is_refused(self) -> None:
+        class Loud(str):
+            __slots__ = ()
+
+        with pytest.raises(FormatError, match="without canonical JSON form"):
+            canonical_json({"a": Loud("b")})
+
     @pytest.mark.parametrize("number", [0, -1, (1 << 53) - 1, -(1 << 53) + 1])
     def test_integers(self, number: int) -> None:
         assert parse_canonical_json(canonical_json(number)) == number
