@@ -16,6 +16,7 @@ it from the head, or asks again with the same idempotency key.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -38,6 +39,10 @@ _READ: Final[Mapping[str, str]] = {
     "sqlite": "BEGIN",
     "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 }
+_AT_HAND: Final = 4
+"""Connections to a file that are not given back to the pool."""
+_OF_FILE: Final = "strongroom.file"
+"""Which file a connection is to; another may have taken its place since."""
 _WRITE: Final[Mapping[str, str]] = {
     "sqlite": "BEGIN IMMEDIATE",
     "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
@@ -52,6 +57,7 @@ class SqlStore:
         self._engine = engine
         self._dialect = engine.dialect
         self._file = sqlite_file(engine)
+        self._at_hand: deque[PoolProxiedConnection] = deque()
         self._identity = self._look()
 
     @contextmanager
@@ -81,7 +87,7 @@ class SqlStore:
 
     def close(self) -> None:
         """Give connections back."""
-        self._engine.dispose()
+        self._dispose()
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Driver]:
@@ -98,7 +104,22 @@ class SqlStore:
                 self._take_back(connection, driver)
                 raise
         finally:
+            self._put_back(connection)
+
+    def _put_back(self, connection: PoolProxiedConnection) -> None:
+        # The pool takes longer to check a connection in and out than SQLite to look something up. A
+        # few stay at hand; the rest go back, where others may wait for them.
+        same = self._file is not None and connection.info.get(_OF_FILE) == self._identity
+        if same and connection.is_valid and len(self._at_hand) < _AT_HAND:
+            self._at_hand.append(connection)
+        else:
             connection.close()
+
+    def _dispose(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._at_hand.pop().close()
+        self._engine.dispose()
 
     def _take_back(self, connection: PoolProxiedConnection, driver: Driver) -> None:
         try:
@@ -109,8 +130,12 @@ class SqlStore:
 
     def _connect(self) -> PoolProxiedConnection:
         self._verify_same_file()
+        with suppress(IndexError):
+            return self._at_hand.pop()
         try:
-            return self._engine.raw_connection()
+            connection = self._engine.raw_connection()
+            connection.info.setdefault(_OF_FILE, self._identity)
+            return connection
         except self._dialect.loaded_dbapi.Error as error:
             raise translate(error, self._dialect) from error
         except DBAPIError as error:
@@ -135,7 +160,7 @@ class SqlStore:
         # A file that was removed lives on in open connections: what they write nobody finds again.
         if self._file is None or self._look() == self._identity:
             return
-        self._engine.dispose()
+        self._dispose()
         if self._look() is None:
             raise StorageUnavailable(
                 "the file of the broker's database is gone",
