@@ -4,7 +4,7 @@
     bare.grant([(signature, request), (signature, usage)])
 
 No license, no decision, no JSON, no proof: two signatures verified (each by two libraries, as tokens
-are), a content key unwrapped and wrapped twice, one signature made. Then whoever waits is taken into
+are), the worker's one-time key taken in, a content key unwrapped and wrapped twice, one signature made. Then whoever waits is taken into
 one transaction, which writes the rows that a renewal writes (the lease before ended and its hold
 freed; usage, count, lease, hold, seat; two entries of the log, their subjects, a tile, the head),
 hashes the entries, signs once by Ed25519, and is durable before anybody goes on.
@@ -49,7 +49,8 @@ class BareGrants:
     def __init__(self, commit: Commit, device: SigningPublic, worker: SealingPublic, sealing: SealingPublic):
         self._commit = commit
         self._device = device
-        self._recipients = (worker, sealing)
+        self._worker = worker.to_bytes()
+        self._sealing = sealing
         self._signer = SigningSecret.generate()
         self._log = Ed25519Secret.generate()
         self._kek = segment.generate_key()
@@ -69,7 +70,9 @@ class BareGrants:
             self._device.verify(signature, message)
         key = bytearray(32)
         segment.decrypt_into(self._kek, b"purpose", self._wrapped, key)
-        wrapped = [hpke.wrap_key(bytes(key), recipient, info=_INFO) for recipient in self._recipients]
+        # Every lease is for another worker key, which has to be a point; the sealing key is known.
+        recipients = SealingPublic.from_bytes(self._worker), self._sealing
+        wrapped = [hpke.wrap_key(bytes(key), recipient, info=_INFO) for recipient in recipients]
         lease = b"".join(wrapped).ljust(LEASE_BYTES, b"x")
         lease += self._signer.sign(lease)
         done = threading.Lock()
