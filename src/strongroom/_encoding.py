@@ -125,10 +125,10 @@ def to_instant(moment: datetime) -> str:
     if moment.tzinfo is None:
         raise FormatError("an instant without a time zone")
     try:
-        text = moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()
+        universal = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     except OverflowError as error:
         raise FormatError("an instant outside of the years 1 to 9999") from error
-    return f"{text}Z"
+    return universal.isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
 def from_instant(text: str) -> datetime:

@@ -9,7 +9,7 @@ each level are kept here, as long as nobody else wrote in between: five tiles at
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from strongroom.broker.records import LogHead
@@ -59,10 +59,9 @@ class RightEdge:
         return grown, written
 
     @property
-    def tiles(self) -> Iterator[tuple[Tile, bytes]]:
+    def tiles(self) -> Tiles:
         """The last tiles, as they stand."""
-        for level, (number, hashes) in self._tiles.items():
-            yield Tile(level, number, len(hashes) // HASH_BYTES), hashes
+        return {(level, number): hashes for level, (number, hashes) in self._tiles.items()}
 
     def _begun(self, kept: TileReader, first: TileHash) -> bytes:
         number, width = divmod(first.position, TILE_WIDTH)

@@ -329,7 +329,7 @@ class Ledger:
                 self._faults.reach(FaultPoint.LEDGER_BEFORE_COMMIT)
             self._faults.reach(FaultPoint.LEDGER_AFTER_COMMIT)
             if committed is not None:
-                self._tiles.keep(self._edge.tiles)
+                self._tiles.keep(committed.head.origin, self._edge.tiles)
                 for waiting in group:
                     waiting.committed = committed
         # Whatever it is, people on other threads wait to be told, and this thread has to go on.

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from strongroom.broker.growth import checkpoint_of, note_of
+from strongroom.broker.growth import Tiles, checkpoint_of, note_of
 from strongroom.broker.records import EntryRow, LogHead
 from strongroom.broker.repository import Reading, Store
 from strongroom.errors import IntegrityError, ObjectNotFound
 from strongroom.keys.log_key import LogKey
+from strongroom.log.merkle import HASH_BYTES
 from strongroom.log.offer import Offer
 from strongroom.log.origin import Origin
 from strongroom.log.proof import Proof
@@ -38,38 +39,44 @@ class ProvedAct(NamedTuple):
 class KnownTiles:
     """Tiles of one log that were written or read here, the latest used. Safe to share between threads.
 
-    A tile of one width never changes, so what is kept is never wrong; every proof is checked
-    against a signed root anyhow.
+    A hash in a tile never changes, so what is kept is never wrong; every proof is checked against
+    a signed root anyhow.
     """
 
     def __init__(self, store: Store, most: int = 256) -> None:
         self._store = store
         self._most = most
-        self._tiles: OrderedDict[Tile, bytes] = OrderedDict()
+        self._tiles: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self._origin = ""
         self._lock = threading.Lock()
 
-    def keep(self, tiles: Iterable[tuple[Tile, bytes]]) -> None:
-        """Keep tiles that are committed."""
+    def keep(self, origin: str, tiles: Tiles) -> None:
+        """Keep committed tiles of a log; a wider one takes the place of a narrower, and a new log of all."""
         with self._lock:
-            for tile, hashes in tiles:
-                self._tiles[tile] = hashes
-                self._tiles.move_to_end(tile)
+            if origin != self._origin:
+                self._tiles.clear()
+                self._origin = origin
+            for place, hashes in tiles.items():
+                if len(hashes) >= len(self._tiles.get(place, b"")):
+                    self._tiles[place] = hashes
+                    self._tiles.move_to_end(place)
             while len(self._tiles) > self._most:
                 self._tiles.popitem(last=False)
 
     def read_tile(self, tile: Tile) -> bytes:
-        """Return the hashes of a tile.
+        """Return the hashes of a tile, of a fuller one if need be.
 
         Raises:
             ObjectNotFound: the database has not as many (code ``log-tile-missing``).
             StorageUnavailable: the database does not answer.
         """
-        hashes = self._tiles.get(tile)
-        if hashes is None:
+        place, size = (tile.level, tile.number), tile.width * HASH_BYTES
+        hashes = self._tiles.get(place, b"")
+        if len(hashes) < size:
             with self._store.read() as kept:
                 hashes = kept.read_tile(tile)
-            self.keep([(tile, hashes)])
-        return hashes
+            self.keep(self._origin, {place: hashes})
+        return hashes[:size]
 
 
 class Committed:
@@ -80,14 +87,14 @@ class Committed:
 
     def __init__(self, tiles: TileReader, head: LogHead, rows: Sequence[EntryRow], key: LogKey) -> None:
         self._tiles = tiles
-        self._rows = rows
+        self.rows = rows
         self.head = head
         self.key = key
         """What signed its checkpoint."""
 
     def proves(self, index: int, old_size: int) -> bool:
         """Tell whether the entry is one of this transaction, and the reader saw no more than its end."""
-        first = self.head.size - len(self._rows)
+        first = self.head.size - len(self.rows)
         return first <= index < self.head.size and old_size <= self.head.size
 
     def prove_act(self, index: int, old_size: int) -> ProvedAct:
@@ -97,7 +104,7 @@ class Committed:
             IntegrityError: the database is damaged.
             StorageUnavailable: the database does not answer.
         """
-        row = self._rows[index - self.head.size]
+        row = self.rows[index - self.head.size]
         return ProvedAct(self._prover.prove(row), self._prover.offer(old_size))
 
     @cached_property
