@@ -10,16 +10,16 @@ are those of spec/log.md; where the state is kept is ``home.logbook``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from strongroom.errors import IntegrityError, VerificationError
 from strongroom.home.home import Home
 from strongroom.home.logbook import log_keys
 from strongroom.keys.identity import organization_id
-from strongroom.keys.owner import Owner
+from strongroom.keys.owner import Owner, OwnerChain
 from strongroom.log.checkpoint import Checkpoint
 from strongroom.log.cosigned import Cosigned
 from strongroom.log.entry import Kind, Record
@@ -27,9 +27,11 @@ from strongroom.log.merkle import verify_consistency
 from strongroom.log.proof import Proof
 from strongroom.log.tile import Tile
 from strongroom.log.tree import Tree
-from strongroom.protocol.broker import RecordAnswer, RecordPage
+from strongroom.protocol.broker import OwnerAnswer, RecordAnswer, RecordPage
 
+T = TypeVar("T")
 _PAGE: Final = 100
+_OWNER_MOVED: Final = frozenset({"owner-outdated", "log-key"})
 _ROUTINE: Final = frozenset({Kind.LEASE, Kind.RETURN, Kind.USAGE})
 """Kinds whose proofs are not kept: there may be four an hour, and nobody asks for them later."""
 
@@ -51,6 +53,14 @@ class LogSource(Protocol):
 
     def cosign(self, note: bytes) -> bytes:
         """Hand in a cosigned checkpoint."""
+        ...
+
+
+class OwnerSource(Protocol):
+    """Where the newest owner document comes from: ``connection.broker_client.BrokerClient``."""
+
+    def owner(self) -> OwnerAnswer:
+        """Return the owner's chain of documents."""
         ...
 
 
@@ -77,6 +87,24 @@ class Checked:
     size: int
     records: int
     """How many records concern this home; each is in the log."""
+
+
+def with_newest_owner(home: Home, client: OwnerSource, owner: Owner, read: Callable[[Owner], T]) -> T:
+    """Read the log by the owner's keys as this home knows them; by its newest, if they have moved on.
+
+    A home that takes no leases learns of a rotation by nothing else.
+
+    Raises:
+        VerificationError: by those keys it does not hold either.
+        BrokerError: the broker does not answer, or refuses.
+        StorageUnavailable: the newer document cannot be kept.
+    """
+    try:
+        return read(owner)
+    except VerificationError as error:
+        if error.code not in _OWNER_MOVED:
+            raise
+    return read(home.trust.update(OwnerChain.from_json(list(client.owner().owner))).owner)
 
 
 def verify_logged(answer: RecordAnswer, owner: Owner, now: datetime | None = None) -> Logged:

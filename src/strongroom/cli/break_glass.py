@@ -21,6 +21,7 @@ def break_glass(
     *,
     reason: Annotated[str, Parameter(help="Why, in one line; the owner reads it.")],
     license: Annotated[str | None, Parameter(help="The id of the license, where several fit.")] = None,
+    purpose: Annotated[str | None, Parameter(help="What for, where the license asks.")] = None,
     shared: Shared = SHARED,
 ) -> None:
     """Use a model in an emergency, when the broker is down and the grace time is over.
@@ -45,7 +46,7 @@ def break_glass(
     from strongroom.home.boot_clock import OnlineClock, SystemBoot
 
     home = shared.open_home()
-    opened = opening.open_model(home, model, license_id=license, now=shared.now)
+    opened = opening.open_model(home, model, license_id=license, purpose=purpose, now=shared.now)
     line = demand_line(home, opened.owner.id, as_runtime=True)
     if not shared.terminal.confirm(f"Break the glass for {opened.statement.name}?", yes=shared.yes):
         raise UsageError("the glass is not broken", code="not-broken")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -17,6 +17,7 @@ from strongroom.errors import ObjectNotFound
 
 if TYPE_CHECKING:
     from strongroom.cli._broker import Line
+    from strongroom.keys.owner import Owner
     from strongroom.witnessing import Checked, Logged
 
 _PAGE: Final = 100
@@ -48,12 +49,17 @@ def tail(
         BrokerRefused: you may not see the log.
     """
     from strongroom.cli._broker import answering, demand_line
+    from strongroom.witnessing import with_newest_owner
 
-    line = demand_line(shared.open_home(), owner)
+    home = shared.open_home()
+    line = demand_line(home, owner)
+
+    def read(owner: Owner) -> Sequence[Logged]:
+        found = _records(line, owner)
+        return deque((each for each in found if about is None or about in each.record.subjects), maxlen=count)
+
     with answering(line):
-        newest = deque(
-            (each for each in _records(line) if about is None or about in each.record.subjects), maxlen=count
-        )
+        newest = with_newest_owner(home, line.client, line.owner.owner, read)
     rows = [_row(each) for each in newest]
     columns = ("entry", "when", "what", "about", "details")
     shared.terminal.table(
@@ -64,14 +70,14 @@ def tail(
     )
 
 
-def _records(line: Line, after: int | None = None) -> Iterator[Logged]:
+def _records(line: Line, owner: Owner, after: int | None = None) -> Iterator[Logged]:
     """Yield every record that this party may see, each verified, oldest first."""
     from strongroom.witnessing import verify_logged
 
     while True:
         found = line.client.records(after=after, limit=_PAGE)
         for each in found.records:
-            yield verify_logged(each, line.owner.owner)
+            yield verify_logged(each, owner)
         if found.next is None:
             return
         after = int(found.next)
@@ -129,8 +135,13 @@ def verify(
     home = shared.open_home()
     line = demand_line(home, owner)
     with answering(line):
-        checked = witnessing.verify_log(
-            home, line.client, line.owner.owner, accept_lost_entries=accept_lost_entries, now=line.client.now
+        checked = witnessing.with_newest_owner(
+            home,
+            line.client,
+            line.owner.owner,
+            lambda owner: witnessing.verify_log(
+                home, line.client, owner, accept_lost_entries=accept_lost_entries, now=line.client.now
+            ),
         )
         witness = (
             witnessing.cosign(home, line.client, line.owner.owner, now=line.client.now) if cosign else None
@@ -195,10 +206,14 @@ def prove(
     """
     from strongroom.cli._broker import answering, demand_line
     from strongroom.cli._file import deliver
+    from strongroom.witnessing import with_newest_owner
 
-    line = demand_line(shared.open_home(), owner)
+    home = shared.open_home()
+    line = demand_line(home, owner)
     with answering(line):
-        logged = _find(line, entry, kind)
+        logged = with_newest_owner(
+            home, line.client, line.owner.owner, lambda owner: _find(line, owner, entry, kind)
+        )
     deliver(
         shared,
         logged.proof,
@@ -211,11 +226,11 @@ def prove(
         shared.terminal.note(f"Check it with any tool for C2SP tlog-proof and this key: {logged.keys[0]}")
 
 
-def _find(line: Line, entry: str, kind: str | None) -> Logged:
+def _find(line: Line, owner: Owner, entry: str, kind: str | None) -> Logged:
     number = int(entry) if _NUMBER.fullmatch(entry) else None
     start = None if not number else number - 1
     newest = None
-    for each in _records(line, start):
+    for each in _records(line, owner, start):
         if number is not None:
             if each.index == number:
                 return each

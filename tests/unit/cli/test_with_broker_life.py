@@ -231,3 +231,32 @@ def test_a_log_that_was_cut_off_is_noticed(scene: BrokerScene) -> None:
     refused = scene.clinic.run("log", "verify", code=6)
     assert "[log-rollback]" in refused.stderr
     assert "strongroom: hint:" in refused.stderr
+
+
+@pytest.mark.parametrize("words", [("verify",), ("tail",), ("verify", "--cosign")])
+def test_a_rotation_of_the_log_key_is_no_forgery(scene: BrokerScene, words: tuple[str, ...]) -> None:
+    # Nobody here takes a lease, with whose answer a newer owner document would come.
+    scene.approve()
+    scene.clinic.run("log", "verify")
+    scene.hospital.run("owner", "rotate", "--renew", "log", "--yes")
+    scene.grant()
+    scene.clinic.run("log", *words)
+    scene.hospital.run("log", *words)
+
+
+def test_an_entry_is_proved_after_a_rotation_of_the_log_key(scene: BrokerScene) -> None:
+    scene.approve()
+    scene.clinic.run("log", "verify")
+    scene.hospital.run("owner", "rotate", "--renew", "log", "--yes")
+    identity = scene.grant()
+    target = scene.clinic.path("grant.tlog-proof")
+    scene.clinic.run("log", "prove", identity, "--kind", "grant", "-o", target)
+    assert target.read_bytes().startswith(b"c2sp.org/tlog-proof@v1\n")
+
+
+def test_break_glass_takes_the_purpose_that_a_license_asks_for(scene: BrokerScene) -> None:
+    scene.grant("--purpose", "triage", "--purpose", "audit", "--break-glass", "2h:3")
+    scene.accept()
+    words = ("break-glass", "risk", "--reason", "ward 3", "--yes")
+    assert "[purpose-missing]" in scene.clinic.run(*words, code=5).stderr
+    assert "[broker-answers]" in scene.clinic.run(*words, "--purpose", "triage", code=2).stderr
