@@ -330,6 +330,15 @@ class TestProgram:
             with pytest.raises(UsageError) as caught:
                 run(home, Wishes(port=port), Settings(), ready=lambda _: None)
         assert caught.value.code == "address-in-use"
+        assert "another program" in str(caught.value)
+
+    def test_an_address_of_another_machine(self, home: Home) -> None:
+        # Of the block that is kept for documentation (RFC 5737).
+        with pytest.raises(UsageError) as caught:
+            run(home, Wishes(host="192.0.2.1"), Settings(), ready=lambda _: None)
+        assert caught.value.code == "address-in-use"
+        assert "no such address" in str(caught.value)
+        assert "--name" in (caught.value.hint or "")
 
 
 class TestWishes:

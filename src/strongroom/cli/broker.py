@@ -10,13 +10,14 @@ from cyclopts import Parameter
 
 from strongroom.cli._page import noun, page
 from strongroom.cli._shared import SHARED, Shared
-from strongroom.errors import UsageError
+from strongroom.errors import UnsupportedError, UsageError
 
 if TYPE_CHECKING:
     from strongroom.broker.running import Running
     from strongroom.home import Home
 
 _DATABASE_VARIABLE = "STRONGROOM_DATABASE"
+_LIBRARIES = ("alembic", "fastapi", "prometheus_client", "sqlalchemy", "structlog", "uvicorn")
 _PORT = 8443
 _MAX_PORT = 65535
 
@@ -73,6 +74,7 @@ def run(
         VerificationError: the owner's own chain does not verify.
         StorageUnavailable: a file or the database cannot be reached.
     """
+    _verify_extra()
     from strongroom.broker.http.request_log import RequestLog
     from strongroom.broker.running import Wishes
     from strongroom.broker.running import run as run_broker
@@ -99,6 +101,23 @@ def run(
         ready=lambda running: _show(shared, running),
         log_to=RequestLog(),
     )
+
+
+def _verify_extra() -> None:
+    """Check that what a broker needs is installed.
+
+    Raises:
+        UnsupportedError: it is not (code ``extra-missing``).
+    """
+    from importlib.util import find_spec
+
+    missing = [name for name in _LIBRARIES if find_spec(name) is None]
+    if missing:
+        raise UnsupportedError(
+            f"a broker needs an extra that is not installed: {', '.join(missing)}",
+            code="extra-missing",
+            hint="pip install 'strongroom[broker]', with PostgreSQL 'strongroom[postgresql]'",
+        )
 
 
 def address_of(listen: str) -> tuple[str, int]:
@@ -164,6 +183,7 @@ def backup(
         ObjectNotFound: there is no database yet.
         StorageUnavailable: the database does not answer, or the disk is full.
     """
+    _verify_extra()
     from strongroom.broker.assembly import default_database
     from strongroom.broker.backup import backup as write_backup
 
@@ -195,6 +215,7 @@ def restore(
         NoMatchingKey: a key is missing, or the pass-phrase is wrong.
         StorageUnavailable: the database does not answer, or the backup is another owner's.
     """
+    _verify_extra()
     from strongroom.broker.assembly import FOLDER, default_database
     from strongroom.broker.backup import restore as bring_back
     from strongroom.broker.clock import SystemClock
@@ -212,7 +233,7 @@ def restore(
 def upgrade(*, database: Database = None, shared: Shared = SHARED) -> None:
     """Bring the tables of this owner's broker to this version.
 
-    Stop every broker on the database first, and make a backup.
+    Stop every broker on the database first, and make a backup with the version that ran it until now.
 
     Examples:
         $ strongroom broker upgrade
@@ -222,11 +243,13 @@ def upgrade(*, database: Database = None, shared: Shared = SHARED) -> None:
         ObjectNotFound: there is no database yet.
         StorageUnavailable: the database does not answer; nothing was changed.
     """
+    _verify_extra()
     from strongroom.broker.assembly import default_database
-    from strongroom.broker.migrations import migrate_up
+    from strongroom.broker.migrations import migrate_up, verify_founded
     from strongroom.broker.sql.store import open_store
 
     url = database_of(database) or default_database(shared.open_home())
+    verify_founded(url)
     migrate_up(url)
     open_store(url).close()
     shared.terminal.result({"upgraded": True}, "the tables are those of this version")
@@ -264,16 +287,27 @@ def rekey(
         IntegrityError: a content key is under a key-encryption key that is not at hand.
         StorageUnavailable: a file, the database or the token does not answer.
     """
+    _verify_extra()
     from strongroom.broker.assembly import default_database
+    from strongroom.broker.migrations import verify_founded
     from strongroom.broker.services.rekeying import rekey_all
 
     home = shared.open_home()
     home.vault.verify_owner_id()
-    if not resume:
-        _take_key(shared, home, hsm, module, label, create=create)
     url = database_of(database)
     if url is None and _has_database(home):
         url = default_database(home)
+    if url is not None:
+        # Before there is a new key: half of what is wrapped would stay under the old one.
+        verify_founded(url)
+    elif home.brokers.address(home.vault.verify_owner_id()) is not None:
+        raise UsageError(
+            "this owner has a broker, and its database is not in the home",
+            code="database-needed",
+            hint="give the address that the broker runs with, by --database or STRONGROOM_DATABASE",
+        )
+    if not resume:
+        _take_key(shared, home, hsm, module, label, create=create)
     done = rekey_all(home, url, shared.now)
     document = {"key": done.key_id, "in_vault": done.in_vault, "at_broker": done.at_broker}
     shared.terminal.result(
@@ -313,7 +347,7 @@ def database_of(given: str | None) -> str | None:
     from strongroom.broker.running import verify_no_password
 
     verify_no_password(given)
-    return given or os.environ.get(_DATABASE_VARIABLE)
+    return given or os.environ.get(_DATABASE_VARIABLE) or None
 
 
 app = noun(

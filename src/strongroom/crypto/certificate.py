@@ -119,7 +119,7 @@ def issue(authority: Identity, *, hosts: Sequence[str], now: datetime) -> Identi
         raise UsageError(
             f"the certificate authority of this broker was not made for {foreign[0]}",
             code="host-not-permitted",
-            hint="give a certificate of your own with --certificate and --key, or move the broker's tls "
+            hint="give a certificate of your own with --certificate and --key-file, or move the broker's tls "
             "folder away for a new authority and invite all partners again",
         )
     key = ec.generate_private_key(ec.SECP256R1())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,8 +13,10 @@ from strongroom.broker.assembly import admit_owner, assemble, default_database
 from strongroom.broker.http.settings import HttpSettings
 from strongroom.broker.settings import Settings
 from strongroom.cli.broker import address_of, database_of
+from strongroom.crypto.certificate import make_authority
 from strongroom.errors import UsageError
 from strongroom.home import Home
+from strongroom.keys.invite import BrokerAddress
 from tests.unit.cli.conftest import Party
 
 
@@ -51,6 +56,46 @@ def test_a_password_is_never_on_the_command_line(hospital: Party, url: str) -> N
     outcome = hospital.run("broker", "run", "--database", url, code=2)
     assert "password-on-command-line" in outcome.stderr
     assert "hunter2" not in outcome.stderr
+
+
+def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRONGROOM_DATABASE", "")
+    assert database_of(None) is None
+
+
+@pytest.mark.parametrize("words", ["run", "backup b.backup", "restore b.backup", "upgrade", "rekey"])
+def test_without_its_extra_a_broker_says_what_to_install(
+    hospital: Party, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.setattr("strongroom.cli.broker._LIBRARIES", ("no_such_library",))
+    refused = hospital.run("broker", *words.split(), code=2)
+    assert "[extra-missing]" in refused.stderr
+    assert "strongroom[broker]" in refused.stderr
+
+
+@pytest.mark.parametrize("words", [("upgrade",), ("backup", "b.backup"), ("rekey",)])
+def test_nothing_is_made_where_no_broker_is(hospital: Party, words: tuple[str, ...]) -> None:
+    empty = hospital.path("empty.sqlite")
+    empty.touch()
+    for path in (empty, hospital.path("none.sqlite")):
+        refused = hospital.run("broker", *words, "--database", f"sqlite:///{path}", code=3)
+        assert "[database-missing]" in refused.stderr
+        assert "broker restore" in refused.stderr or "--database" in refused.stderr
+    with closing(sqlite3.connect(empty)) as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    assert not hospital.path("none.sqlite").exists()
+    assert not hospital.path("b.backup").exists()
+
+
+def test_a_key_is_not_changed_past_the_broker(hospital: Party, broker: Path) -> None:
+    home = Home.open(hospital.home)
+    before = home.keys.key_provider().key_id
+    authority = make_authority("hospital", hosts=["127.0.0.1"], now=datetime.now(UTC)).certificate
+    address = BrokerAddress(url="https://127.0.0.1:8443", ca=authority.decode())
+    home.brokers.keep(home.vault.verify_owner_id(), address)
+    broker.rename(broker.with_name("elsewhere.sqlite"))
+    assert "[database-needed]" in hospital.run("broker", "rekey", code=2).stderr
+    assert Home.open(hospital.home).keys.key_provider().key_id == before
 
 
 def test_a_password_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

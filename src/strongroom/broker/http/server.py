@@ -10,6 +10,7 @@ for a handshake or for the head of a request: that is added here.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
 import socket
@@ -70,6 +71,23 @@ class BrokerServer:
         self._server.should_exit = True
 
 
+_UNUSABLE: Final = {
+    errno.EADDRINUSE: (
+        "another program does",
+        "is another broker running? choose another address with --listen HOST:PORT",
+    ),
+    errno.EACCES: (
+        "ports below 1024 are for root",
+        "choose a higher one with --listen HOST:PORT, and let a proxy or the firewall pass it on",
+    ),
+    errno.EADDRNOTAVAIL: (
+        "this machine has no such address",
+        "--listen takes an address of this machine, or 0.0.0.0 for all; --name says what partners call it",
+    ),
+}
+"""Why an address cannot be taken, and what to do."""
+
+
 def listen(host: str, port: int) -> socket.socket:
     """Take an address; port 0 is any that is free.
 
@@ -80,10 +98,9 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
+        why, hint = _UNUSABLE.get(error.errno or 0, (error.strerror or "", "choose another with --listen"))
         raise UsageError(
-            f"the broker cannot listen on {host} port {port}",
-            code="address-in-use",
-            hint="is another broker running? choose another address with --listen HOST:PORT",
+            f"the broker cannot listen on {host} port {port}: {why}", code="address-in-use", hint=hint
         ) from error
 
 

@@ -18,8 +18,8 @@ from alembic.config import Config
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from strongroom.broker.sql.engine import create_file, make_engine, sqlite_file
-from strongroom.broker.sql.revision import verify_revision
+from strongroom.broker.sql.engine import create_file, make_engine, sqlite_file, verify_there
+from strongroom.broker.sql.revision import no_broker_there, read_revision, verify_revision
 from strongroom.broker.sql.session import translate
 
 _LOCK: Final = 0x5374726F6E67726D
@@ -58,6 +58,24 @@ def verify_current(url: str) -> None:
     engine = make_engine(url)
     try:
         verify_revision(engine)
+    finally:
+        engine.dispose()
+
+
+def verify_founded(url: str) -> None:
+    """Check that a database has tables of a broker, of whatever version.
+
+    Raises:
+        ObjectNotFound: it has none (code ``database-missing``).
+        UsageError: no address of a database.
+        StorageUnavailable: the database does not answer.
+    """
+    engine = make_engine(url)
+    try:
+        if (path := sqlite_file(engine)) is not None:
+            verify_there(path)
+        if read_revision(engine) is None:
+            raise no_broker_there()
     finally:
         engine.dispose()
 

@@ -143,7 +143,11 @@ def _open_copy(path: Path) -> Engine:
 
 def _verify_file(file: Path) -> None:
     if not file.is_file():
-        raise ObjectNotFound(f"there is no database {file}", code="database-missing")
+        raise ObjectNotFound(
+            f"there is no database {file}",
+            code="database-missing",
+            hint="give the address that the broker runs with, by --database or STRONGROOM_DATABASE",
+        )
 
 
 def _verify_new(engine: Engine) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from strongroom.broker.sql.session import CODE, translate
 from strongroom.broker.sql.tables import REVISION
-from strongroom.errors import StorageUnavailable, UsageError
+from strongroom.errors import ObjectNotFound, StorageUnavailable, UsageError
 
 _HAS_VERSION: Final[Mapping[str, str]] = {
     "sqlite": "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'",
@@ -44,6 +44,7 @@ def verify_revision(engine: Engine) -> None:
 
     Raises:
         UsageError: code ``database-outdated``, ``database-newer`` or ``database-incomplete``.
+        ObjectNotFound: it has no tables of a broker (code ``database-missing``).
         StorageUnavailable: the database does not answer.
     """
     found = read_revision(engine)
@@ -62,9 +63,20 @@ def verify_revision(engine: Engine) -> None:
             code="database-newer",
             hint="install the newest strongroom, or restore a backup of this version",
         )
-    what = "has no tables of a broker" if found is None else f"has older tables ({found} before {REVISION})"
+    if found is None:
+        raise no_broker_there()
     raise UsageError(
-        f"the broker's database {what}",
+        f"the broker's database has older tables ({found} before {REVISION})",
         code="database-outdated",
-        hint="make a backup, then run `strongroom broker upgrade`",
+        hint="make a backup with the version that ran it until now, then run `strongroom broker upgrade`",
+    )
+
+
+def no_broker_there() -> ObjectNotFound:
+    """Return the error for a database that is there and has nothing of a broker."""
+    return ObjectNotFound(
+        "the database at that address has no tables of a broker",
+        code="database-missing",
+        hint="give the address that the broker runs with, by --database or STRONGROOM_DATABASE; a new "
+        "database is filled by `strongroom broker run`, or by `broker restore`",
     )

@@ -9,6 +9,7 @@ with it. It stays the cause of the error.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
@@ -23,6 +24,27 @@ CODE: Final = "database-unavailable"
 _FULL: Final = ("SQLITE_FULL", "53100", "53400")
 _LOCKED: Final = ("SQLITE_BUSY", "SQLITE_LOCKED", "55P03", "57014", "40001", "40P01", "25P03")
 _REFERENCE: Final = ("SQLITE_CONSTRAINT_FOREIGNKEY", "23503")
+_REFUSALS: Final = (
+    (
+        "28",
+        re.compile(r'authentication failed|no password supplied|pg_hba\.conf|role ".*" does not exist'),
+        "the database server does not let the broker in: it refuses the user or the password",
+        "see the user in the address; its password goes into a file of your own that PGPASSFILE names",
+    ),
+    (
+        "3D",
+        re.compile(r'database ".*" does not exist'),
+        "the database server has no database of that name",
+        "see the name in the address, or make it: createdb --owner USER NAME",
+    ),
+    (
+        "42501",
+        re.compile("permission denied"),
+        "the database server does not allow the broker's user to make and use its tables",
+        "make that user the owner of the database: ALTER DATABASE ... OWNER TO ...",
+    ),
+)
+"""The code of PostgreSQL, the words of which one is there without it, and what to say."""
 _DAMAGED: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "XX001", "XX002")
 
 
@@ -54,10 +76,14 @@ def translate(error: Exception, dialect: Dialect) -> Error:
             code=CODE,
             hint="stop the broker, keep the damaged database, and restore the last backup",
         )
+    for state, words, message, hint in _REFUSALS:
+        # What refuses a connection comes without its code: libpq hands only the words on.
+        if name.startswith(state) if name else words.search(str(error)):
+            return StorageUnavailable(message, code="database-refused", hint=hint)
     return StorageUnavailable(
         "the broker's database does not answer",
         code=CODE,
-        hint="see that the database runs and can be reached; the broker goes on by itself",
+        hint="see that the database runs and can be reached; a broker that runs goes on by itself",
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from strongroom.broker.repository import Store
 from strongroom.broker.sql import engine as engine_module
@@ -17,7 +18,7 @@ from strongroom.broker.sql.driver import command
 from strongroom.broker.sql.engine import make_engine
 from strongroom.broker.sql.session import translate
 from strongroom.broker.sql.store import SqlStore, open_store
-from strongroom.errors import StorageUnavailable, UnsupportedError, UsageError
+from strongroom.errors import ObjectNotFound, StorageUnavailable, UnsupportedError, UsageError
 from tests.contract import broker_rows as rows
 from tests.servers.postgresql import PostgreSql
 
@@ -92,9 +93,9 @@ def test_a_file_that_was_exchanged_is_looked_at_first(sqlite_store: SqlStore, pa
     sqlite_store.close()
     path.rename(path.with_name("away.db"))
     path.touch()
-    with pytest.raises(UsageError) as refused:
+    with pytest.raises(ObjectNotFound) as refused:
         _add(sqlite_store, "b")
-    assert refused.value.code == "database-outdated"
+    assert refused.value.code == "database-missing"
     path.unlink()
     other = open_store(f"sqlite:///{path}", create=True)
     _add(other, "z")
@@ -270,3 +271,37 @@ def test_a_defect_is_not_taken_for_a_database_that_is_gone(postgresql_store: Sql
     with pytest.raises(psycopg.ProgrammingError), postgresql_store.read() as kept:
         kept.command("SELECT nothing FROM nowhere")
     assert _names(postgresql_store) == []
+
+
+class TestRefusalsOfPostgreSql:
+    """A server that answers and says no: each tells what a person can do, and none shows what was refused."""
+
+    @pytest.mark.parametrize(
+        ("wrong", "words"),
+        [
+            ({"database": "nosuch"}, "no database of that name"),
+            ({"username": "nobody", "password": "planted"}, "refuses the user or the password"),
+        ],
+    )
+    def test_a_connection(self, postgresql_url: str, wrong: dict[str, str], words: str) -> None:
+        address = make_url(postgresql_url).set(**wrong)
+        with pytest.raises(StorageUnavailable) as refused:
+            open_store(address.render_as_string(hide_password=False))
+        assert refused.value.code == "database-refused"
+        assert words in str(refused.value)
+        assert refused.value.hint
+        assert not any(each in str(refused.value) for each in ("planted", "nobody", "nosuch"))
+
+    def test_a_user_without_rights(self, postgresql: PostgreSql, empty_postgresql_url: str) -> None:
+        postgresql.execute("DROP ROLE IF EXISTS guest")
+        postgresql.execute("CREATE ROLE guest LOGIN PASSWORD 'planted'")
+        address = make_url(empty_postgresql_url).set(username="guest", password="planted")
+        with pytest.raises(StorageUnavailable) as refused:
+            open_store(address.render_as_string(hide_password=False), create=True)
+        assert refused.value.code == "database-refused"
+        assert "ALTER DATABASE" in (refused.value.hint or "")
+
+    def test_one_that_is_not_there_is_silent(self, postgresql_url: str) -> None:
+        with pytest.raises(StorageUnavailable) as silent:
+            open_store(str(make_url(postgresql_url).set(port=1)))
+        assert silent.value.code == CODE

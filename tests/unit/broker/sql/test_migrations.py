@@ -106,9 +106,9 @@ def test_an_empty_database_is_made_ready_only_on_request(empty_url: str) -> None
         assert missing.value.code == "database-missing"
         Path(empty_url.removeprefix("sqlite:///")).touch()
     for check in (open_store, verify_current):
-        with pytest.raises(UsageError) as refused:
+        with pytest.raises(ObjectNotFound) as refused:
             check(empty_url)
-        assert refused.value.code == "database-outdated"
+        assert refused.value.code == "database-missing"
     open_store(empty_url, create=True).close()
     open_store(empty_url).close()
 
@@ -200,9 +200,9 @@ def test_a_database_that_is_none_of_ours(tmp_path: Path) -> None:
     path = tmp_path / "other.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE other (id INTEGER)")
-    with pytest.raises(UsageError) as refused:
+    with pytest.raises(ObjectNotFound) as refused:
         open_store(f"sqlite:///{path}")
-    assert refused.value.code == "database-outdated"
+    assert refused.value.code == "database-missing"
 
 
 @pytest.mark.parametrize(
