@@ -125,6 +125,28 @@ def test_the_lease_of_a_sibling_cannot_be_named_away(machine: Machine) -> None:
         }
 
 
+def test_a_lease_for_another_package_cannot_be_named_away(machine: Machine) -> None:
+    """A request for another package of the same license frees nothing of a lease that goes on."""
+    world = machine.world
+    newer = world.statement(version="1.1.0")
+    world.publishing.publish(world.admin, world.package(newer))
+    machine.take()
+    other = dataclasses.replace(machine, statement=newer)
+    other.take(previous=machine.lease_id)
+    with world.ledger.view() as kept:
+        row = kept.lease(machine.lease_id)
+        assert row is not None
+        assert (row.ended, row.reported) == (None, False)
+        assert {hold.authority for hold in kept.holds([machine.license])} == {
+            machine.lease_id,
+            other.lease_id,
+        }
+    # It goes on, and what is used under it later can be reported.
+    machine.use(5)
+    machine.take()
+    assert used(machine) == 5
+
+
 def test_a_key_that_the_device_key_did_not_sign_for_gets_nothing(machine: Machine) -> None:
     ask = machine.asking()
     mine = SealingSecret.generate()

@@ -331,13 +331,15 @@ def _is_due(act: Act, case: Case, known: Known, newest: LeaseRow | None) -> bool
         return not newest.reported and (case.usage is not None or known.holding.is_counted)
     if case.usage is None:
         return False
-    # An older one, after a release; or one of which a restored database knows nothing. Never
-    # one of another runtime or license: what that one holds is not this one's to free.
+    # An older one, after a release; or one of which a restored database knows nothing. Never one
+    # of another runtime, license or package: that one may go on, and what it holds is its own.
     row = act.kept.lease(before)
     if row is None:
         last = act.kept.newest_usage(case.principal.id, known.holding.chain.id)
         return act.kept.usage(case.usage.id) is None and (last is None or last.authority != before)
-    return (row.runtime, row.license) == (case.principal.id, known.holding.chain.id) and not row.reported
+    request = case.request.document
+    mine = (request.runtime, request.license, request.package)
+    return (row.runtime, row.license, row.package) == mine and not row.reported
 
 
 def _count(act: Act, case: Case, known: Known, own: Sequence[HoldRow]) -> Tally:
