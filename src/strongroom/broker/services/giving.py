@@ -26,7 +26,7 @@ from strongroom.broker.records import HoldRow, LeaseEnd, LeaseRow, SeatRow
 from strongroom.broker.services.admission import verify_partner_admitted, verify_runtime_admitted
 from strongroom.broker.services.envelopes import Envelopes
 from strongroom.broker.services.ownership import own_or_not_found
-from strongroom.broker.services.reporting import count_report, own_holding, own_machine
+from strongroom.broker.services.reporting import count_report, own_holding, own_machine, usage_missing
 from strongroom.broker.slices import Span, keys_of
 from strongroom.broker.tally import Tally
 from strongroom.errors import BrokerRefused
@@ -344,11 +344,7 @@ def _is_due(act: Act, case: Case, known: Known, newest: LeaseRow | None) -> bool
 
 def _count(act: Act, case: Case, known: Known, own: Sequence[HoldRow]) -> Tally:
     if case.usage is None:
-        raise BrokerRefused(
-            f"the license counts, and what was used under {case.request.document.previous} is not reported",
-            code="usage-missing",
-            hint="renew with a usage report",
-        )
+        raise usage_missing(str(case.request.document.previous))
     return count_report(act, case.usage, known.holding, own).tally
 
 

@@ -42,6 +42,7 @@ from strongroom.broker.services.reporting import (
     count_report,
     own_holding,
     own_machine,
+    usage_missing,
     verify_usage,
     visible_documents,
 )
@@ -114,12 +115,13 @@ class Leasing:
         )
 
     def give_back(self, principal: Principal, lease: str, ask: ReturnAsk) -> Done:
-        """End a lease before its time, and free its seats; with a usage report, also what it holds.
+        """End a lease before its time, count what was used under it, and free its seats and what it holds.
 
         Raises:
             ObjectNotFound: no such lease of the asking runtime.
             FormatError: no usage report.
             VerificationError: a usage report by another, or about something else.
+            BrokerRefused: the license counts, and there is no report (``usage-missing``).
             StorageUnavailable: the database does not answer.
         """
         with self._ledger.view() as kept:
@@ -218,6 +220,8 @@ class Leasing:
     def _end(self, act: Act, principal: Principal, lease: str, usage: Signed[Usage] | None) -> Done:
         row = _own_lease(principal, act.kept, lease)
         holding = own_holding(principal, self._knowledge.look_within(act).holding(row.license))
+        if usage is None and holding.is_counted and not row.reported:
+            raise usage_missing(lease)
         is_due = usage is not None and not row.reported
         if row.ended is not None and not is_due:
             return Done(entry=row.entry)

@@ -276,6 +276,15 @@ def usage_final() -> BrokerRefused:
     )
 
 
+def usage_missing(lease: str) -> BrokerRefused:
+    """Return the refusal of a renewal or return that does not say what was used under a lease."""
+    return BrokerRefused(
+        f"the license counts, and what was used under {lease} is not reported",
+        code="usage-missing",
+        hint="send a usage report along",
+    )
+
+
 def visible_documents(principal: Principal, kept: Reading, license: str | None) -> list[str] | None:
     """Return the licenses that somebody may read about; None: all.
 

@@ -132,7 +132,7 @@ class TestTaking:
         assert running(machine) == {machine.runtime, other.runtime}
         third = machine.second()
         assert refused(third.take) == "too-many-runtimes"
-        other.desk.leasing.give_back(other.principal, other.lease_id, ReturnAsk())
+        other.desk.leasing.give_back(other.principal, other.lease_id, ReturnAsk(usage=other.report().token))
         third.take()
 
     def test_a_sub_license_is_held_and_counted_in_every_document(self, world: World) -> None:
@@ -254,26 +254,27 @@ class TestGivingBack:
         machine.desk.leasing.give_back(machine.principal, machine.lease_id, ask)
         assert (used(machine), kinds(world)) == (4, before)
 
-    def test_without_a_report_the_slice_stays_held(self, world: World) -> None:
-        machine = Machine.enrolled(world, world.clinic(), [DAILY])
+    def test_without_a_report_no_counted_lease_is_given_back(self, world: World) -> None:
+        machine = Machine.enrolled(world, world.clinic(), [DAILY, Runtimes(limit=1)])
         machine.take()
-        lease = machine.lease_id
-        machine.desk.leasing.give_back(machine.principal, lease, ReturnAsk())
-        assert [hold.authority for hold in holds(machine)] == [lease]
-        # The next one may bring the report, or none.
+        leasing, lease = machine.desk.leasing, machine.lease_id
+        give_back = partial(leasing.give_back, machine.principal, lease, ReturnAsk())
+        assert refused(give_back) == "usage-missing"
+        assert ([hold.authority for hold in holds(machine)], running(machine)) == ([lease], {machine.runtime})
+        # Nor one that the owner has released: its usage may still come.
+        leasing.release(world.admin, lease, ReasonAsk(reason="lost"))
+        assert refused(give_back) == "usage-missing"
         machine.use(2)
-        machine.take()
-        assert used(machine) == 2
-        assert {hold.authority for hold in holds(machine)} == {machine.lease_id}
-
-    def test_a_report_after_the_return_is_counted_once(self, world: World) -> None:
-        machine = Machine.enrolled(world, world.clinic(), [DAILY])
-        machine.take()
-        leasing = machine.desk.leasing
-        leasing.give_back(machine.principal, machine.lease_id, ReturnAsk())
-        machine.use(2)
-        leasing.give_back(machine.principal, machine.lease_id, ReturnAsk(usage=machine.report().token))
+        leasing.give_back(machine.principal, lease, ReturnAsk(usage=machine.report().token))
         assert (used(machine), holds(machine)) == (2, [])
+        # Once it is known, nothing is missing any more.
+        give_back()
+
+    def test_where_nothing_counts_there_is_nothing_to_report(self, world: World) -> None:
+        machine = Machine.enrolled(world, world.clinic(), [Runtimes(limit=1)])
+        machine.take()
+        machine.desk.leasing.give_back(machine.principal, machine.lease_id, ReturnAsk())
+        assert running(machine) == set()
 
     def test_nobody_gives_back_the_lease_of_another(self, world: World) -> None:
         machine = Machine.enrolled(world, world.clinic())
