@@ -145,12 +145,14 @@ def seat(authority: str, document: str = "lic-a", until: datetime = NOW + 60 * M
     return SeatRow(document=document, runtime="run-a", authority=authority, until=until)
 
 
-def usage(usage: str, previous: str | None = None, license: str = "lic-a") -> UsageRow:
+def usage(
+    usage: str, previous: str | None = None, license: str = "lic-a", authority: str = "lea-a"
+) -> UsageRow:
     return UsageRow(
         usage=usage,
         license=license,
         runtime="run-a",
-        authority="lea-a",
+        authority=authority,
         previous=previous,
         token="token",
         received_at=NOW,

@@ -338,6 +338,13 @@ def test_usage_reports(store: Store) -> None:
         assert kept.usage("use-x") is None
         assert kept.newest_usage("run-a", "lic-a") == rows.usage("use-a", "use-b")
         assert kept.newest_usage("run-a", "lic-x") is None
+        for number, authority in enumerate(["off-a", "off-a", "off-b"]):
+            kept.add_usage(rows.usage(f"use-{number}", authority=authority))
+        kept.drop_usage("off-a")
+        # Under a lease there is one report, and it stays.
+        kept.drop_usage("lea-a")
+        found = [kept.usage(f"use-{name}") is not None for name in "abc012"]
+        assert found == [True, True, True, False, False, True]
 
 
 def test_counts(store: Store) -> None:

@@ -20,14 +20,14 @@ from typing import Final
 from strongroom._encoding import to_instant
 from strongroom.broker.records import HoldRow
 from strongroom.broker.slices import Pools, Shares, Slice, Span, budget_of, counted_terms
-from strongroom.license.chain import LicenseChain
+from strongroom.license.chain import ChainDocument, LicenseChain
 from strongroom.license.codes import Code
 from strongroom.license.evaluate import evaluate
 from strongroom.license.offline import end_of_offline
 from strongroom.license.period import CounterKey, CounterName, Period
 from strongroom.license.request import AtOwner, Budget, Facts, Level, Request, Right, Withdrawn
 from strongroom.license.standing import break_glass_of, grace_of
-from strongroom.license.terms import Expires, Grace, Purpose, Runtimes
+from strongroom.license.terms import Counted, Expires, Grace, Purpose, Runtimes
 from strongroom.license.verdict import Denied
 
 _ASKED: Final[Mapping[Right, Mapping[str, int]]] = {
@@ -244,23 +244,43 @@ def _left_out(chain: LicenseChain, slices: Sequence[Slice]) -> Denied | None:
 
 
 def _used_up(chain: LicenseChain, denied: Denied, pools: Pools, now: datetime) -> Denied:
-    """Say of a count that is used up how much of it is used, and how much only handed out."""
-    fullest = max(
-        (
-            (pools.fill(document.id, term).total - term.limit, document, term)
-            for document, term in counted_terms(chain)
-            if term.tag == denied.term
-        ),
-        key=lambda found: found[0],
-    )
-    _, document, term = fullest
+    """Say of a count that is used up how much of it is used, and how much only handed out.
+
+    Of a document that another organization holds, only that it is: the numbers are of its other sites.
+    """
+    document, term = _fullest(chain, denied, pools)
     fill = pools.fill(document.id, term)
+    if _is_own(chain, document):
+        reason = (
+            f"of {term.limit} {term.counter} per {term.per}, {fill.used} are used and {fill.held} are "
+            f"handed out in leases and offline files ({fill.period})"
+        )
+    else:
+        reason = (
+            f"all {term.limit} {term.counter} per {term.per} of the license above are used or handed out "
+            f"({fill.period})"
+        )
     end = term.per.end(now)
     wait = "return a lease that is not needed" + ("" if end is None else f", wait until {to_instant(end)}")
     return replace(
         denied,
-        reason=f"of {term.limit} {term.counter} per {term.per}, {fill.used} are used and {fill.held} are "
-        f"handed out in leases and offline files ({fill.period})",
+        reason=reason,
         hint=f"{wait[0].upper()}{wait[1:]}, or ask {document.issuer} for a larger budget.",
         document=document.id,
     )
+
+
+def _fullest(chain: LicenseChain, denied: Denied, pools: Pools) -> tuple[ChainDocument, Counted]:
+    """Return the count of the refusal that is fullest, if possible one of the asking organization's own."""
+    places = [(document, term) for document, term in counted_terms(chain) if term.tag == denied.term]
+
+    def over(place: tuple[ChainDocument, Counted]) -> int:
+        document, term = place
+        return pools.fill(document.id, term).total - term.limit
+
+    own = [place for place in places if _is_own(chain, place[0]) and over(place) >= 0]
+    return max(own or places, key=over)
+
+
+def _is_own(chain: LicenseChain, document: ChainDocument) -> bool:
+    return document.holder.organization == chain.holder.organization

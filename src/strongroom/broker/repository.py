@@ -173,8 +173,12 @@ class Reading(TileReader, Protocol):
         """Return a page of counts in the order of their keys; ``after`` is the text of a key."""
         ...
 
-    def holds(self, documents: Collection[str]) -> list[HoldRow]:
-        """Return what leases and offline files hold of these documents."""
+    def holds(self, documents: Collection[str], now: datetime | None = None) -> list[HoldRow]:
+        """Return what is held of these documents; with ``now``, only where a period is not over then."""
+        ...
+
+    def holds_of(self, authority: str) -> list[HoldRow]:
+        """Return what a lease or offline file holds."""
         ...
 
     def seats(self, documents: Collection[str], now: datetime) -> list[SeatRow]:
@@ -299,6 +303,10 @@ class Writing(Reading, Protocol):
         """Add an offline file, and what it holds."""
         ...
 
+    def drop_usage(self, offline: str) -> None:
+        """Forget what was reported under an offline file."""
+        ...
+
     def add_usage(self, row: UsageRow) -> None:
         """Add a usage report."""
         ...
@@ -308,7 +316,7 @@ class Writing(Reading, Protocol):
         ...
 
     def add_used(self, amounts: Mapping[CounterKey, int]) -> None:
-        """Add to what was used."""
+        """Add to what was used, up to ``MAX_COUNT``."""
         ...
 
     def void_leases(self, now: datetime) -> list[LeaseRow]:

@@ -1,28 +1,31 @@
 """What a usage report adds to the counts of a chain (spec/license.md, "Usage reports").
 
     verify_counts(usage, chain)                           # every entry is one of this authority
+    verify_periods(usage, Span(issued_at, last_use), now) # and of a time in which it could be used
     tally = tally_of(usage, chain, holds, now)
     tally.used                                            # {CounterKey: 12, ...}, for every document
     tally.excess                                          # what is more than was handed out
 
 Pure. Each entry says what was used under one lease or offline file; it is charged to every
-document of the chain that counts it.
+document of the chain that counts it. What is more than was handed out is charged to the narrowest
+document alone: it is the word of one organization, and the documents above are shared with others.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from strongroom.broker.records import HoldRow
-from strongroom.broker.slices import counted_terms, covers
+from strongroom.broker.slices import Span, counted_terms, covers
 from strongroom.errors import VerificationError
 from strongroom.license.chain import LicenseChain
 from strongroom.license.documents import Count, Usage
+from strongroom.license.fields import MAX_COUNT
 from strongroom.license.period import CounterKey, CounterName, Period
 
 _FORMS: Final = {
@@ -32,6 +35,10 @@ _FORMS: Final = {
     Period.YEAR: re.compile(r"[0-9]{4}"),
     Period.TOTAL: re.compile(r"total"),
 }
+CLOCKS_DIFFER: Final = timedelta(hours=1)
+"""How far a period may lie outside of the time of its authority: clocks differ by minutes, and what was
+used while an answer was on the way is reported under the next lease."""
+_Said = dict[tuple[CounterName, Period, str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +77,36 @@ def verify_counts(usage: Usage, chain: LicenseChain) -> None:
             raise VerificationError(
                 "a usage report counts something twice, or something that is not of its lease or file",
                 code="usage-wrong",
-                hint="upgrade Strongroom on the machine that reported",
+                hint="set the clock of the machine that reported right, and upgrade Strongroom on it",
             )
         seen.add(key)
+
+
+def verify_periods(usage: Usage, span: Span, now: datetime) -> None:
+    """Check that a report speaks only of periods in which its authority could be used.
+
+    Args:
+        usage: The report, whose counts are verified.
+        span: From the making of its authority to the last use under it.
+        now: The broker's time.
+
+    Raises:
+        VerificationError: it does not (code ``usage-wrong``).
+    """
+    first, last = span.start - CLOCKS_DIFFER, max(span.end, now) + CLOCKS_DIFFER
+    bounds: dict[Period, tuple[str, str]] = {}
+    for count in usage.counts:
+        per = _kind_of(count.period)
+        if per is None:
+            continue
+        if per not in bounds:
+            bounds[per] = per.key(first), per.key(last)
+        if not bounds[per][0] <= count.period <= bounds[per][1]:
+            raise VerificationError(
+                "a usage report counts in a period that its lease or file does not touch",
+                code="usage-wrong",
+                hint="set the clock of the machine that reported right, and upgrade Strongroom on it",
+            )
 
 
 def _is_own(count: Count, usage: Usage, chain: LicenseChain) -> bool:
@@ -89,20 +123,90 @@ def tally_of(usage: Usage, chain: LicenseChain, holds: Sequence[HoldRow], now: d
     """Return what a verified report is charged with.
 
     Args:
-        usage: The report, whose counts are verified.
+        usage: The report, whose counts and periods are verified.
         chain: The chain under which it was used.
-        holds: What its authority holds.
+        holds: What its authority holds, also of periods that are over.
         now: The broker's time.
     """
-    used: Counter[CounterKey] = Counter()
-    counted = dict.fromkeys((document.id, term.counter, term.per) for document, term in counted_terms(chain))
+    slices = {(hold.document, hold.counter, hold.per): hold for hold in holds}
+
+    def room(key: CounterKey, per: Period) -> int:
+        hold = slices.get((key.document, key.counter, per))
+        return 0 if hold is None or key.period > hold.last_period else hold.amount
+
+    return _tally(_said(usage, chain, now), chain, room, holds)
+
+
+def tally_of_unknown(
+    usage: Usage, chain: LicenseChain, used: Mapping[CounterKey, int], holds: Sequence[HoldRow], now: datetime
+) -> Tally:
+    """Return what a verified report is charged with, if nothing is known of its authority.
+
+    A database that was restored does not know the last leases. One cannot have had more than
+    is left, and whoever invents one gets no more than that charged to others.
+
+    Args:
+        usage: The report, whose counts and periods are verified.
+        chain: The chain under which it was used.
+        used: Counts, at least those of ``keys_said``.
+        holds: What all others hold.
+        now: The broker's time.
+    """
+    left: _Said = {}
+    for counter, per, period in (said := _said(usage, chain, now)):
+        left[counter, per, period] = min(
+            term.limit - used.get(key, 0) - _held(key, holds)
+            for document, term in counted_terms(chain)
+            if (term.counter, term.per) == (counter, per)
+            for key in (CounterKey(document.id, counter, period),)
+        )
+    return _tally(said, chain, lambda key, per: max(left[key.counter, per, key.period], 0), ())
+
+
+def keys_said(usage: Usage, chain: LicenseChain, now: datetime) -> set[CounterKey]:
+    """Return the counts of all documents that a report speaks of."""
+    return {
+        CounterKey(document, counter, period)
+        for counter, per, period in _said(usage, chain, now)
+        for document in _documents(chain, counter, per)
+    }
+
+
+def _said(usage: Usage, chain: LicenseChain, now: datetime) -> _Said:
+    """Return what was used of everything that the chain counts."""
+    counted = {(term.counter, term.per) for _, term in counted_terms(chain)}
+    said: _Said = {}
     for count in usage.counts:
         per = _kind_of(count.period)
-        for document, counter, each in counted:
-            if (counter, each) == (count.counter, per):
-                used[CounterKey(document, counter, _period(count.period, each, now))] += count.count
-    over = (amount - _held(key, holds) for key, amount in used.items())
-    return Tally(dict(used), max([0, *over]))
+        if per is not None and (count.counter, per) in counted:
+            place = count.counter, per, _period(count.period, per, now)
+            said[place] = min(said.get(place, 0) + count.count, MAX_COUNT)
+    return said
+
+
+def _documents(chain: LicenseChain, counter: CounterName, per: Period) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(
+            document.id
+            for document, term in counted_terms(chain)
+            if (term.counter, term.per) == (counter, per)
+        )
+    )
+
+
+def _tally(
+    said: _Said, chain: LicenseChain, room: Callable[[CounterKey, Period], int], holds: Sequence[HoldRow]
+) -> Tally:
+    used: dict[CounterKey, int] = {}
+    excess = 0
+    for (counter, per, period), amount in said.items():
+        for document in _documents(chain, counter, per):
+            key = CounterKey(document, counter, period)
+            charged = amount if document == chain.id else min(amount, room(key, per))
+            if charged:
+                used[key] = charged
+            excess = max(excess, amount - _held(key, holds))
+    return Tally(used, excess)
 
 
 def _period(said: str, per: Period, now: datetime) -> str:
@@ -124,4 +228,7 @@ def totals(usage: Usage) -> dict[str, int]:
     sums: dict[CounterName, Counter[int]] = {}
     for count in usage.counts:
         sums.setdefault(count.counter, Counter())[len(count.period)] += count.count
-    return {counter.value.replace("-", "_"): max(found.values()) for counter, found in sorted(sums.items())}
+    return {
+        counter.value.replace("-", "_"): min(max(found.values()), MAX_COUNT)
+        for counter, found in sorted(sums.items())
+    }

@@ -203,7 +203,7 @@ class TestSlices:
         assert (verdict.code, verdict.document) == ("predictions-used-up", chain.license.id)
 
     def test_a_refusal_says_what_is_used_and_what_is_only_handed_out(self) -> None:
-        chain = chain_of(DAILY, children=[[Predictions(limit=50, per=Period.MONTH)]], base=PREDICT)
+        chain = chain_of(DAILY, base=PREDICT)
         used = {CounterKey(chain.license.id, CounterName.PREDICTIONS, TODAY): 60}
         verdict = denied(chain, used=used, holds=[hold(chain, 40)])
         assert verdict.reason == (
@@ -219,6 +219,24 @@ class TestSlices:
         spent = {CounterKey(total.id, CounterName.PREDICTIONS, "total"): 5}
         assert denied(total, used=spent).hint == (
             "Return a lease that is not needed, or ask hospital for a larger budget."
+        )
+
+    def test_a_refusal_says_no_numbers_of_a_document_that_somebody_else_holds(self) -> None:
+        monthly = Predictions(limit=50, per=Period.MONTH)
+        chain = chain_of(DAILY, children=[[monthly]], base=PREDICT)
+        day = CounterKey(chain.license.id, CounterName.PREDICTIONS, TODAY)
+        verdict = denied(chain, used={day: 60}, holds=[hold(chain, 40)])
+        assert (verdict.document, verdict.reason) == (
+            chain.license.id,
+            "all 100 predictions per day of the license above are used or handed out (2026-11-24)",
+        )
+        # Where one's own is used up, too, that is what is said, however full the other one is.
+        month = CounterKey(chain.id, CounterName.PREDICTIONS, TODAY[:7])
+        verdict = denied(chain, used={day: 160, month: 50}, holds=[])
+        assert (verdict.document, verdict.reason) == (
+            chain.id,
+            "of 50 predictions per month, 50 are used and 0 are handed out in leases and offline files "
+            "(2026-11)",
         )
 
     def test_what_is_used_up_of_one_count_does_not_stop_another(self) -> None:

@@ -202,7 +202,7 @@ class CheckingOut:
         end = end_of_offline(chain, act.now, until=case.until, out=facts.offline)
         if known.holding.is_counted and not isinstance(end, Denied):
             keys = keys_of(chain, Span(act.now, end))
-            facts = replace(facts, holds=act.kept.holds(chain.ids), used=act.kept.used(keys))
+            facts = replace(facts, holds=act.kept.holds(chain.ids, act.now), used=act.kept.used(keys))
         if known.holding.has_seats:
             facts = replace(facts, running=running(act.kept.seats(chain.ids, act.now)))
         return facts

@@ -199,15 +199,15 @@ class Giving:
     def _decide(self, act: Act, case: Case, known: Known, newest: LeaseRow | None) -> Offer:
         """Supersede the lease before, count what was used under it, and decide about the next one."""
         request, chain = case.request.document, known.holding.chain
-        held = act.kept.holds(chain.ids) if known.holding.is_counted else []
+        held = act.kept.holds(chain.ids, act.now) if known.holding.is_counted else []
         facts = self.facts(known)
         if newest is not None and newest.ended is None:
             act.kept.end_lease(newest.lease, LeaseEnd.SUPERSEDED)
-        if _is_due(act, case, known, newest):
-            own = [hold for hold in held if hold.authority == request.previous]
-            held = [hold for hold in held if hold.authority != request.previous]
-            carried = _count(act, case, known, own).carried(own, act.now)
-            facts = replace(facts, carried=carried)
+        if (due := _due(act, case, known, newest)) is not None:
+            own = _holds_of(act, due, held)
+            held = [hold for hold in held if hold.authority != due.lease]
+            tally = _count(act, case, known, due, held if due.row is None else own)
+            facts = replace(facts, carried=tally.carried(own, act.now))
         if known.holding.is_counted:
             span = Span(act.now, ends_of(chain, self._lifetime, act.now)[1])
             facts = replace(facts, holds=held, used=act.kept.used(keys_of(chain, span)))
@@ -322,30 +322,51 @@ def _verify_fresh(request: LeaseRequest, now: datetime) -> None:
         )
 
 
-def _is_due(act: Act, case: Case, known: Known, newest: LeaseRow | None) -> bool:
-    """Tell whether what was used under the lease before is still to be counted."""
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A lease whose use is to be counted with a request."""
+
+    lease: str
+    row: LeaseRow | None
+    """None: it was given, if at all, after the backup from which this database comes."""
+
+
+def _due(act: Act, case: Case, known: Known, newest: LeaseRow | None) -> _Due | None:
+    """Return the lease before, if what was used under it is still to be counted."""
     before = case.request.document.previous
     if before is None:
-        return False
+        return None
     if newest is not None and newest.lease == before:
-        return not newest.reported and (case.usage is not None or known.holding.is_counted)
+        is_due = not newest.reported and (case.usage is not None or known.holding.is_counted)
+        return _Due(before, newest) if is_due else None
     if case.usage is None:
-        return False
+        return None
     # An older one, after a release; or one of which a restored database knows nothing. Never one
     # of another runtime, license or package: that one may go on, and what it holds is its own.
     row = act.kept.lease(before)
     if row is None:
         last = act.kept.newest_usage(case.principal.id, known.holding.chain.id)
-        return act.kept.usage(case.usage.id) is None and (last is None or last.authority != before)
+        is_new = act.kept.usage(case.usage.id) is None and (last is None or last.authority != before)
+        return _Due(before, None) if is_new else None
     request = case.request.document
     mine = (request.runtime, request.license, request.package)
-    return (row.runtime, row.license, row.package) == mine and not row.reported
+    is_mine = (row.runtime, row.license, row.package) == mine
+    return _Due(before, row) if is_mine and not row.reported else None
 
 
-def _count(act: Act, case: Case, known: Known, own: Sequence[HoldRow]) -> Tally:
+def _holds_of(act: Act, due: _Due, held: Sequence[HoldRow]) -> Sequence[HoldRow]:
+    """Return what a lease holds: also of periods that are over, which are not among ``held``."""
+    if due.row is None:
+        return ()
+    if due.row.last_use_at > act.now:
+        return [hold for hold in held if hold.authority == due.lease]
+    return act.kept.holds_of(due.lease)
+
+
+def _count(act: Act, case: Case, known: Known, due: _Due, holds: Sequence[HoldRow]) -> Tally:
     if case.usage is None:
-        raise usage_missing(str(case.request.document.previous))
-    return count_report(act, case.usage, known.holding, own).tally
+        raise usage_missing(due.lease)
+    return count_report(act, case.usage, known.holding, due.row, holds).tally
 
 
 def _wish(request: LeaseRequest, package: Catalogued) -> Wish:

@@ -228,8 +228,7 @@ class Leasing:
         if row.ended is None:
             act.kept.end_lease(lease, LeaseEnd.RETURNED)
         if usage is not None and is_due:
-            holds = [hold for hold in act.kept.holds(holding.chain.ids) if hold.authority == lease]
-            count_report(act, usage, holding, holds)
+            count_report(act, usage, holding, row, act.kept.holds_of(lease))
         return Done(entry=act.record(Kind.RETURN, (lease, row.runtime, *holding.subjects)))
 
 

@@ -24,8 +24,17 @@ from strongroom.broker.records import HoldRow, LeaseEnd, LeaseRow, LicenseRow, O
 from strongroom.broker.repository import Reading
 from strongroom.broker.services.ownership import each_license_of, own_or_not_found
 from strongroom.broker.settings import Settings
-from strongroom.broker.slices import covers
-from strongroom.broker.tally import NOTHING, Tally, tally_of, totals, verify_counts
+from strongroom.broker.slices import Span, covers
+from strongroom.broker.tally import (
+    NOTHING,
+    Tally,
+    keys_said,
+    tally_of,
+    tally_of_unknown,
+    totals,
+    verify_counts,
+    verify_periods,
+)
 from strongroom.errors import BrokerRefused, VerificationError
 from strongroom.license.chain import LicenseChain
 from strongroom.license.documents import License, Sublicense, Usage
@@ -65,7 +74,7 @@ class Reporting:
         """Take in what a runtime used; the same report twice changes nothing.
 
         A report under a lease ends the lease. A report under an offline file that has not ended
-        is kept, and changes no count.
+        is kept until the next one, and changes no count.
 
         Raises:
             FormatError: no usage report.
@@ -170,6 +179,7 @@ def count_report(
     act: Act,
     signed: Signed[Usage],
     holding: Holding,
+    row: LeaseRow | OfflineRow | None,
     holds: Sequence[HoldRow],
     *,
     final: bool = True,
@@ -181,17 +191,25 @@ def count_report(
         act: The act.
         signed: The report.
         holding: The chain that it is about.
-        holds: What its authority holds.
+        row: Its authority; None: a lease of which a restored database knows nothing.
+        holds: What its authority holds; without one, what all others hold.
         final: Whether nothing can be used under its authority any more.
         known: Whether this very report came before, when it was not final.
+
+    Raises:
+        VerificationError: it counts in a period that its authority does not touch (``usage-wrong``).
     """
     usage = signed.document
-    tally = tally_of(usage, holding.chain, holds, act.now) if final else NOTHING
+    verify_periods(usage, _span(row, holding, act.now), act.now)
+    tally = _tally(act, usage, holding, row, holds) if final else NOTHING
     _note_copies(act, signed, holding)
     if final:
         act.kept.add_used(tally.used)
         act.kept.mark_reported(usage.authority)
     if not known:
+        if isinstance(row, OfflineRow):
+            # Each report says all that was used from the beginning: the newest one is enough.
+            act.kept.drop_usage(row.offline)
         act.kept.add_usage(_row(signed, act.now))
     subjects = (signed.id, usage.authority, usage.runtime, *holding.subjects)
     for use in usage.break_glass[:_MOST_REASONS]:
@@ -209,6 +227,22 @@ def count_report(
         counts["break_glass"] = len(usage.break_glass)
     entry = act.record(Kind.USAGE, subjects, document=signed.token, final=int(final), **counts)
     return Reported(tally, entry)
+
+
+def _span(row: LeaseRow | OfflineRow | None, holding: Holding, now: datetime) -> Span:
+    if row is None:
+        # The broker's own time of the license: nothing was given out before.
+        return Span(holding.rows[-1].granted_at, now)
+    return Span(row.issued_at, row.not_after if isinstance(row, OfflineRow) else row.last_use_at)
+
+
+def _tally(
+    act: Act, usage: Usage, holding: Holding, row: LeaseRow | OfflineRow | None, holds: Sequence[HoldRow]
+) -> Tally:
+    if row is not None:
+        return tally_of(usage, holding.chain, holds, act.now)
+    used = act.kept.used(keys_said(usage, holding.chain, act.now))
+    return tally_of_unknown(usage, holding.chain, used, holds, act.now)
 
 
 def _row(signed: Signed[Usage], now: datetime) -> UsageRow:
@@ -244,21 +278,24 @@ def _report(act: Act, principal: Principal, signed: Signed[Usage], holding: Hold
     usage = signed.document
     row = own_authority(principal, act.kept, usage)
     known = act.kept.usage(signed.id) is not None
-    holds = [each for each in act.kept.holds(holding.chain.ids) if each.authority == usage.authority]
+    holds = act.kept.holds_of(usage.authority)
     if isinstance(row, OfflineRow):
         ended = row.not_after <= act.now
         if known and not (ended and holds):
             return _entry_of(act, signed.id)
         if ended and holding.is_counted and not holds:
             raise usage_final()
-        return count_report(act, signed, holding, holds, final=ended, known=known).entry
+        if not ended and (entries := act.kept.entries_about([signed.id], after=-1, limit=1)):
+            # A newer one took its place.
+            return entries[0].index
+        return count_report(act, signed, holding, row, holds, final=ended, known=known).entry
     if known:
         return _entry_of(act, signed.id)
     if row.reported:
         raise usage_final()
     if row.ended is None:
         act.kept.end_lease(row.lease, LeaseEnd.RETURNED)
-    return count_report(act, signed, holding, holds).entry
+    return count_report(act, signed, holding, row, holds).entry
 
 
 def _entry_of(act: Act, usage: str) -> int:

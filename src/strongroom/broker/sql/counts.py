@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Text, and_, bindparam, or_, select, tuple_
+from sqlalchemy import BigInteger, Text, and_, bindparam, case, literal_column, or_, select, tuple_
 
 from strongroom.broker.records import HoldRow
 from strongroom.broker.sql.driver import Value
 from strongroom.broker.sql.rows import Shape
 from strongroom.broker.sql.session import Session
 from strongroom.broker.sql.statement import MOST_VALUES, Several, Statement, adding, in_pieces, names
-from strongroom.broker.sql.tables import HOLD, USED
-from strongroom.license.period import CounterKey, CounterName
+from strongroom.broker.sql.tables import AFTER_LAST_PERIOD, HOLD, USED
+from strongroom.license.fields import MAX_COUNT
+from strongroom.license.period import CounterKey, CounterName, Period
 
 HOLD_SHAPE: Final = Shape(HoldRow, HOLD)
 ADD_HOLD: Final = adding(HOLD)
 
 _HOLDS: Final = Several(lambda count: select(*HOLD_SHAPE.columns).where(HOLD.c.document.in_(names(count))))
+_OPEN_HOLDS: Final = Several(
+    lambda count: select(*HOLD_SHAPE.columns).where(
+        HOLD.c.document.in_(names(count)), bindparam("hour", type_=Text()) < AFTER_LAST_PERIOD
+    )
+)
+_HOLDS_OF: Final = Statement(select(*HOLD_SHAPE.columns).where(HOLD.c.authority == bindparam("authority")))
 _KEY: Final = (USED.c.document, USED.c.counter, USED.c.period)
+# No message carries a larger number: without it, a few reports would make a page unreadable for good.
+_MOST: Final = literal_column(str(MAX_COUNT), BigInteger)
 _ADD_USED: Final = Statement(
     lambda insert: (
         insert(USED)
         .values({column.name: bindparam(column.name) for column in USED.columns})
         .on_conflict_do_update(
-            index_elements=list(_KEY), set_={"amount": USED.c.amount + bindparam("amount")}
+            index_elements=list(_KEY),
+            set_={
+                "amount": case(
+                    (USED.c.amount + bindparam("amount") > _MOST, _MOST),
+                    else_=USED.c.amount + bindparam("amount"),
+                )
+            },
         )
     )
 )
@@ -100,20 +116,25 @@ class CountReading(Session):
             )[:limit]
         return [(_to_key(row), row[3]) for row in rows]
 
-    def holds(self, documents: Collection[str]) -> list[HoldRow]:
-        """Return what leases and offline files hold of these documents."""
+    def holds(self, documents: Collection[str], now: datetime | None = None) -> list[HoldRow]:
+        """Return what is held of these documents; with ``now``, only where a period is not over then."""
+        statements, more = (_HOLDS, {}) if now is None else (_OPEN_HOLDS, {"hour": Period.HOUR.key(now)})
         return [
             row
             for values in in_pieces(tuple(dict.fromkeys(documents)))
-            for row in HOLD_SHAPE.all_from(self.all(_HOLDS.of(len(values)), **values))
+            for row in HOLD_SHAPE.all_from(self.all(statements.of(len(values)), **values, **more))
         ]
+
+    def holds_of(self, authority: str) -> list[HoldRow]:
+        """Return what a lease or offline file holds."""
+        return HOLD_SHAPE.all_from(self.all(_HOLDS_OF, authority=authority))
 
 
 class CountWriting(CountReading):
     """What can be written about counts."""
 
     def add_used(self, amounts: Mapping[CounterKey, int]) -> None:
-        """Add to what was used."""
+        """Add to what was used, up to ``MAX_COUNT``."""
         self.later(
             _ADD_USED,
             [

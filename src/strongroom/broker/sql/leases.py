@@ -14,7 +14,7 @@ from strongroom.broker.sql.licenses import under
 from strongroom.broker.sql.rows import Shape, to_seconds
 from strongroom.broker.sql.session import Added, Session, verify_found
 from strongroom.broker.sql.statement import Several, Statement, adding, in_pieces, names
-from strongroom.broker.sql.tables import HOLD, LEASE, OFFLINE, SEAT, USAGE
+from strongroom.broker.sql.tables import HOLD, IS_OFFLINE, LEASE, OFFLINE, SEAT, USAGE
 
 _LEASE: Final = Shape(LeaseRow, LEASE)
 _SEAT: Final = Shape(SeatRow, SEAT)
@@ -89,6 +89,7 @@ _NEWEST_USAGE: Final = Statement(
     .order_by(USAGE.c.arrival.desc())
     .limit(1)
 )
+_DROP_USAGE: Final = Statement(delete(USAGE).where(USAGE.c.authority == bindparam("authority"), IS_OFFLINE))
 _ADD_USAGE: Final = adding(
     USAGE, arrival=select(func.coalesce(func.max(USAGE.c.arrival), 0) + 1).scalar_subquery()
 )
@@ -162,6 +163,10 @@ class LeaseWriting(LeaseReading):
     def add_offline(self, row: OfflineRow, holds: Sequence[HoldRow], seats: Sequence[SeatRow] = ()) -> None:
         """Add an offline file, and what it holds."""
         self.add((_ADD_OFFLINE, _OFFLINE.to_values(row), "offline file"), *_held(holds, seats))
+
+    def drop_usage(self, offline: str) -> None:
+        """Forget what was reported under an offline file."""
+        self.later(_DROP_USAGE, [{"authority": offline}])
 
     def add_usage(self, row: UsageRow) -> None:
         """Add a usage report."""

@@ -25,10 +25,12 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    literal_column,
+    text,
 )
 from sqlalchemy.dialects import postgresql
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The migration that makes these tables."""
 
 METADATA: Final = MetaData(
@@ -235,7 +237,10 @@ HOLD: Final = Table(
     _number("amount"),
     sqlite_with_rowid=False,
 )
-Index(None, HOLD.c.document)
+AFTER_LAST_PERIOD: Final = literal_column("last_period || '~'", Text)
+"""Comes after the key of every hour in the last period, whatever its kind, and before all later hours: keys
+are beginnings of instants, and no character of one is behind this one."""
+Index("hold_open", HOLD.c.document, text(f"({AFTER_LAST_PERIOD.name})"))
 
 SEAT: Final = Table(
     "seat",
@@ -271,6 +276,14 @@ USAGE: Final = Table(
     _text("token"),
 )
 Index("usage_newest", USAGE.c.runtime, USAGE.c.license, USAGE.c.arrival)
+IS_OFFLINE: Final = literal_column("authority > 'off-'")
+"""Reports under offline files are few; those under leases are not in this index."""
+Index(
+    "usage_offline",
+    USAGE.c.authority,
+    sqlite_where=IS_OFFLINE,
+    postgresql_where=IS_OFFLINE,
+)
 
 LOG_HEAD: Final = Table(
     "log_head",
