@@ -120,7 +120,7 @@ def test_no_sum_of_reports_makes_the_counts_unreadable(world: World) -> None:
     assert answer.status_code == 200
     page = parse_json(answer.content)
     assert isinstance(page, dict)
-    assert [each["used"] for each in page["usage"]] == [MAX_COUNT]  # type: ignore[index,call-overload,union-attr] # as it is
+    assert [each["used"] for each in page["usage"]] == [MAX_COUNT]
 
 
 # --- when ------------------------------------------------------------------------------------

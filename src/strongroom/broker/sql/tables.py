@@ -19,6 +19,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     LargeBinary,
@@ -276,7 +277,7 @@ USAGE: Final = Table(
     _text("token"),
 )
 Index("usage_newest", USAGE.c.runtime, USAGE.c.license, USAGE.c.arrival)
-IS_OFFLINE: Final = literal_column("authority > 'off-'")
+IS_OFFLINE: Final[ColumnElement[bool]] = literal_column("authority > 'off-'")
 """Reports under offline files are few; those under leases are not in this index."""
 Index(
     "usage_offline",

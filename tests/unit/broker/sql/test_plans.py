@@ -68,6 +68,19 @@ def test_sqlite_scans_no_table(tmp_path: Path) -> None:
     assert set(scans) <= _WALKS, scans
 
 
+def test_holds_that_are_over_are_not_even_read(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'broker.db'}"
+    open_store(url, create=True).close()
+    engine = make_engine(url)
+    with engine.connect() as connection:
+        cursor = connection.connection.cursor()
+        text = counts._OPEN_HOLDS.of(2).compiled("sqlite").text
+        cursor.execute(f"EXPLAIN QUERY PLAN {text}", _Nothing())
+        (step,) = (str(row[3]) for row in cursor.fetchall())
+    engine.dispose()
+    assert "hold_open (document=? AND <expr>>?)" in step
+
+
 def test_postgresql_scans_no_table(postgresql: PostgreSql, postgresql_url: str) -> None:
     engine = make_engine(postgresql_url)
     scans: dict[str, list[str]] = {}
