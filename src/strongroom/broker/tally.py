@@ -128,13 +128,7 @@ def tally_of(usage: Usage, chain: LicenseChain, holds: Sequence[HoldRow], now: d
         holds: What its authority holds, also of periods that are over.
         now: The broker's time.
     """
-    slices = {(hold.document, hold.counter, hold.per): hold for hold in holds}
-
-    def room(key: CounterKey, per: Period) -> int:
-        hold = slices.get((key.document, key.counter, per))
-        return 0 if hold is None or key.period > hold.last_period else hold.amount
-
-    return _tally(_said(usage, chain, now), chain, room, holds)
+    return _tally(_said(usage, chain, now), chain, lambda key: _held(key, holds), holds)
 
 
 def tally_of_unknown(
@@ -152,15 +146,15 @@ def tally_of_unknown(
         holds: What all others hold.
         now: The broker's time.
     """
-    left: _Said = {}
+    left: dict[tuple[CounterName, str], int] = {}
     for counter, per, period in (said := _said(usage, chain, now)):
-        left[counter, per, period] = min(
+        left[counter, period] = min(
             term.limit - used.get(key, 0) - _held(key, holds)
             for document, term in counted_terms(chain)
             if (term.counter, term.per) == (counter, per)
             for key in (CounterKey(document.id, counter, period),)
         )
-    return _tally(said, chain, lambda key, per: max(left[key.counter, per, key.period], 0), ())
+    return _tally(said, chain, lambda key: max(left[key.counter, key.period], 0), ())
 
 
 def keys_said(usage: Usage, chain: LicenseChain, now: datetime) -> set[CounterKey]:
@@ -195,14 +189,14 @@ def _documents(chain: LicenseChain, counter: CounterName, per: Period) -> tuple[
 
 
 def _tally(
-    said: _Said, chain: LicenseChain, room: Callable[[CounterKey, Period], int], holds: Sequence[HoldRow]
+    said: _Said, chain: LicenseChain, room: Callable[[CounterKey], int], holds: Sequence[HoldRow]
 ) -> Tally:
     used: dict[CounterKey, int] = {}
     excess = 0
     for (counter, per, period), amount in said.items():
         for document in _documents(chain, counter, per):
             key = CounterKey(document, counter, period)
-            charged = amount if document == chain.id else min(amount, room(key, per))
+            charged = amount if document == chain.id else min(amount, room(key))
             if charged:
                 used[key] = charged
             excess = max(excess, amount - _held(key, holds))

@@ -107,12 +107,11 @@ def test_more_than_was_held_is_charged_to_the_narrowest_document_and_noted() -> 
     assert tally.excess == 2
     assert tally.used == {key(LICENSE, "2026-11-30"): 5, key(SITE, "2026-11-30"): 7}
     assert tally_of(usage(count("2026-11-30", 5)), CHAIN, holds, NOW).excess == 0
-    # A day before, an answer was on the way; a day later, nothing is held.
+    # Outside of the periods of the lease nothing is held.
     before, after = count("2026-11-28", 4), count("2026-12-01", 3)
     tally = tally_of(usage(before, after), CHAIN, holds, NOW)
     assert tally.excess == 4
     assert tally.used == {
-        key(LICENSE, "2026-11-28"): 4,
         key(SITE, "2026-11-28"): 4,
         key(SITE, "2026-12-01"): 3,
     }
