@@ -121,7 +121,7 @@ def test_limits_of_the_spec_are_those_of_the_code() -> None:
     settings = HttpSettings(url="https://broker.example")
     for row in (
         f"with an access token | {settings.max_body_bytes >> 20} MiB",
-        f"any other request | {settings.max_stranger_body_bytes >> 10} KiB",
+        f"any at a public route | {settings.max_stranger_body_bytes >> 10} KiB",
         f"path and query | {settings.max_target_bytes >> 10} KiB",
         f"a proof | {LIMITS.max_proof_bytes >> 10} KiB",
         f"an answer, at a partner | {LIMITS.max_broker_answer_bytes >> 20} MiB",
@@ -130,7 +130,8 @@ def test_limits_of_the_spec_are_those_of_the_code() -> None:
         f"to read an answer | {settings.answer_seconds:g} s",
         f"objects in a page | {settings.max_page} |",
         f"with a token | {settings.max_requests} |",
-        f"without one | {settings.max_stranger_requests} |",
+        f"without one, or at a public route | {settings.max_stranger_requests} |",
+        f"open connections | {settings.max_connections} |",
         f"a kept answer | {settings.remember_seconds // 3600} h",
     ):
         assert row in SPEC

@@ -13,15 +13,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from strongroom.broker.assembly import assemble
+from strongroom.broker.assembly import admit_owner, assemble
 from strongroom.broker.http import tls
 from strongroom.broker.http.server import BrokerServer, listen
 from strongroom.broker.http.settings import HttpSettings
@@ -77,6 +77,12 @@ class Listening:
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=10)
         return context.wrap_socket(plain, server_hostname="127.0.0.1")
 
+    @contextmanager
+    def connections(self, number: int) -> Iterator[list[ssl.SSLSocket]]:
+        """Open many, one after the other, and close them in the end."""
+        with ExitStack() as stack:
+            yield [stack.enter_context(self.connect()) for _ in range(number)]
+
     def client(self) -> AbstractContextManager[BrokerClient]:
         """Return the client of the first admin."""
         url = f"https://127.0.0.1:{self.port}"
@@ -105,6 +111,7 @@ def listening(home: Home, **http: Any) -> Iterator[Listening]:
         port = listener.getsockname()[1]
         settings = HttpSettings(url=f"https://127.0.0.1:{port}", **{**QUICK, **http})
         with assemble(home, settings, Settings()) as broker:
+            admit_owner(broker, home)
             ready = threading.Event()
             context = tls.server_context(own.certificate_path, own.key_path)
             server = BrokerServer(broker.app, settings, listener=listener, context=context, ready=ready.set)
@@ -253,6 +260,74 @@ class TestSlowClients:
         with listening(home) as broker, broker.connect() as connection:
             connection.sendall(data)
             assert not read_all(connection).startswith(b"HTTP/1.1 200")
+
+
+def enrollment_head(length: int, *more: str) -> bytes:
+    """Return the head of an enrollment whose body is still to come."""
+    lines = [
+        "POST /v1/enrollments HTTP/1.1",
+        "Host: a",
+        "Idempotency-Key: k",
+        "Content-Type: application/json",
+        f"Content-Length: {length}",
+        *more,
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+class TestStrangersWhoTakeEverything:
+    PATIENT: ClassVar[dict[str, Any]] = {
+        "body_seconds": 30.0,
+        "header_seconds": 30.0,
+        "keep_alive_seconds": 60,
+    }
+    BOGUS = "Authorization: DPoP a.b.c"
+
+    def test_a_header_that_nobody_looks_at_makes_no_partner(self, home: Home) -> None:
+        """Nor does one that is looked at, but is no token's."""
+        with (
+            listening(home, max_requests=4, max_stranger_requests=4, **self.PATIENT) as broker,
+            broker.connections(8) as slow,
+            broker.client() as client,
+        ):
+            for each in slow:
+                each.sendall(enrollment_head(4000, self.BOGUS) + b"{")
+            assert len(client.members().members) == 1
+
+    def test_it_does_not_make_their_bodies_larger_either(self, home: Home) -> None:
+        with listening(home) as broker, broker.connect() as connection:
+            connection.sendall(enrollment_head(4_000_000, self.BOGUS))
+            assert connection.recv(100).startswith(b"HTTP/1.1 413")
+
+    def test_whoever_sends_slowly_gives_its_place_to_the_next(self, home: Home) -> None:
+        """Otherwise, nobody would get a token while they go on."""
+        with (
+            listening(home, max_stranger_requests=2, **self.PATIENT) as broker,
+            broker.connections(2) as slow,
+            broker.client() as client,
+        ):
+            for each in slow:
+                each.sendall(enrollment_head(4000) + b"{")
+            time.sleep(0.2)
+            assert len(client.members().members) == 1
+            assert slow[0].recv(100).startswith(b"HTTP/1.1 503")
+
+    def test_idle_connections_keep_nobody_out(self, home: Home) -> None:
+        with listening(home, max_connections=5, **self.PATIENT) as broker, broker.client() as client:
+            assert len(client.members().members) == 1
+            with broker.connections(20) as idle:
+                # Who showed a token keeps its connection; who comes now gets one.
+                assert len(client.members().members) == 1
+                with broker.client() as another:
+                    assert len(another.members().members) == 1
+                assert seconds_until_closed(idle[0]) < 5
+
+    def test_where_everybody_showed_a_token_the_next_is_refused(self, home: Home) -> None:
+        with listening(home, max_connections=1, **self.PATIENT) as broker, broker.client() as client:
+            assert len(client.members().members) == 1
+            with broker.connect() as late:
+                assert seconds_until_closed(late) < 5
+            assert len(client.members().members) == 1
 
 
 class Program:

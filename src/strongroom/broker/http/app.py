@@ -125,6 +125,21 @@ def verify_every_route_has_an_access(routes: list[BaseRoute]) -> None:
             )
 
 
+def strangers(routes: list[BaseRoute]) -> Callable[[Scope], bool]:
+    """Return what tells whether a request is a stranger's, before anybody looked at its token.
+
+    It is, without a token, and with one at a route where nobody will look at it.
+    """
+    public = [route.path_regex for route in routes if isinstance(route, GuardedRoute) and route.is_public]
+
+    def is_stranger(scope: Scope) -> bool:
+        if all(name != b"authorization" for name, _ in scope["headers"]):
+            return True
+        return any(each.match(scope["path"]) for each in public)
+
+    return is_stranger
+
+
 def _add_handlers(app: FastAPI, gate: Gate) -> None:
     async def on_error(request: Request, error: Exception) -> Response:
         if not isinstance(error, Error):
@@ -190,6 +205,7 @@ def _allowed_methods(app: FastAPI, scope: Scope) -> str:
 def _add_middleware(
     app: FastAPI, settings: HttpSettings, metrics: Metrics, log_to: RequestLog | None
 ) -> None:
+    is_stranger = strangers(app.routes)
     # Added from the inside to the outside.
     app.add_middleware(
         BodyLimit,
@@ -197,11 +213,13 @@ def _add_middleware(
         max_stranger_bytes=settings.max_stranger_body_bytes,
         max_target_bytes=settings.max_target_bytes,
         seconds=settings.body_seconds,
+        is_stranger=is_stranger,
     )
     app.add_middleware(
         ConcurrencyLimit,
         max_requests=settings.max_requests,
         max_stranger_requests=settings.max_stranger_requests,
+        is_stranger=is_stranger,
     )
     app.add_middleware(AnswerTimeout, seconds=settings.answer_seconds)
     app.add_middleware(Edge)

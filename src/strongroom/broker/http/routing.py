@@ -95,6 +95,11 @@ class GuardedRoute(APIRoute):
         self._around = around
         super().__init__(path, endpoint, **options)
 
+    @property
+    def is_public(self) -> bool:
+        """Whether anybody may take it, so that nobody looks at a token."""
+        return isinstance(self.access, Public)
+
     def get_route_handler(self) -> Handler:
         """Return what handles a request of this route."""
         inner = super().get_route_handler()

@@ -4,7 +4,8 @@
     server.run()                         # until SIGINT or SIGTERM; requests under way are finished
 
 Uvicorn limits how long a connection may idle between requests, but not how long a client may take
-for a handshake or for the head of a request: that is added here.
+for a handshake or for the head of a request: that is added here. And where too many connections are open,
+it refuses everybody: here the one goes that has been open for the longest and shown no access token.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from strongroom.broker.http.routing import PRINCIPAL
 from strongroom.broker.http.settings import HttpSettings
 from strongroom.errors import UsageError
 
@@ -161,7 +163,7 @@ def _config(
 
     return uvicorn.Config(
         app,
-        http=_protocol(settings.header_seconds),
+        http=_protocol(settings.header_seconds, _Connections(settings.max_connections)),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -170,7 +172,6 @@ def _config(
         proxy_headers=False,
         server_header=False,
         ssl_context_factory=lambda *_: context,
-        limit_concurrency=settings.max_connections,
         backlog=_BACKLOG,
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=settings.shutdown_seconds,
@@ -180,7 +181,38 @@ def _config(
     )
 
 
-def _protocol(header_seconds: float) -> type[asyncio.Protocol]:
+class _Connections:
+    """The open connections, in the order in which they came.
+
+    Strangers that hold all of them keep nobody out: each newcomer takes the place of the oldest one.
+    Whose token was good keeps its connection.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._strangers: dict[H11Protocol, None] = {}
+        self._known: set[H11Protocol] = set()
+
+    def add(self, connection: H11Protocol) -> None:
+        if len(self._strangers) + len(self._known) >= self._most:
+            leaving = next(iter(self._strangers), connection)
+            self.remove(leaving)
+            leaving.transport.abort()
+            if leaving is connection:
+                return
+        self._strangers[connection] = None
+
+    def know(self, connection: H11Protocol) -> None:
+        if connection in self._strangers:
+            del self._strangers[connection]
+            self._known.add(connection)
+
+    def remove(self, connection: H11Protocol) -> None:
+        self._strangers.pop(connection, None)
+        self._known.discard(connection)
+
+
+def _protocol(header_seconds: float, connections: _Connections) -> type[asyncio.Protocol]:
     class Impatient(H11Protocol):
         """HTTP/1.1 with a deadline for whatever the client owes."""
 
@@ -189,6 +221,7 @@ def _protocol(header_seconds: float) -> type[asyncio.Protocol]:
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self._arm()
+            connections.add(self)
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
@@ -200,10 +233,13 @@ def _protocol(header_seconds: float) -> type[asyncio.Protocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._disarm()
+            connections.remove(self)
             super().connection_lost(exc)
 
         def on_response_complete(self) -> None:
             self._disarm()
+            if PRINCIPAL in self.scope:
+                connections.know(self)
             super().on_response_complete()
             if self.conn.their_state is h11.SEND_BODY:
                 # Answered before its body was read: nobody waits for the rest.

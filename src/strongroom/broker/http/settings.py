@@ -19,7 +19,7 @@ class HttpSettings:
     max_body_bytes: int = 4 << 20
     """One request of somebody who has shown who it is: a license with its agreement."""
     max_stranger_body_bytes: int = 256 << 10
-    """One request of anybody: an enrollment."""
+    """One request of anybody else, and any at a route for everybody: an enrollment."""
     max_target_bytes: int = 4 << 10
     """Path and query."""
     body_seconds: float = 10.0
@@ -35,10 +35,11 @@ class HttpSettings:
     shutdown_seconds: int = 20
     """How long requests under way may take to finish when the broker ends."""
     max_connections: int = 1000
+    """Open at once; above it, the oldest one goes that has shown no access token."""
     max_requests: int = 256
-    """Requests under way at once with an access token; above it, 503."""
+    """Requests under way at once that show an access token; above it, 503."""
     max_stranger_requests: int = 32
-    """Requests under way at once without one: strangers cannot take the places of partners."""
+    """Requests under way at once of anybody else: strangers cannot take the places of partners."""
     max_page: int = 100
     """Items in one page."""
     remember_seconds: int = 24 * 3600

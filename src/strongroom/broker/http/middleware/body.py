@@ -7,6 +7,7 @@ large is refused by its announced length before a byte of it is read, or where t
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,9 +26,11 @@ class BodyLimit:
         max_stranger_bytes: int,
         max_target_bytes: int,
         seconds: float,
+        is_stranger: Callable[[Scope], bool],
     ) -> None:
         self._app = app
-        self._max = {True: max_bytes, False: max_stranger_bytes}
+        self._max = {False: max_bytes, True: max_stranger_bytes}
+        self._is_stranger = is_stranger
         self._max_target = max_target_bytes
         self._seconds = seconds
 
@@ -37,7 +40,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        limit = self._max[b"authorization" in headers]
+        limit = self._max[self._is_stranger(scope)]
         refusal = self._refusal(scope, headers, limit)
         if refusal is not None:
             await problem.answer(refusal)(scope, receive, send)
