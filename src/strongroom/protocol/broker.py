@@ -18,6 +18,8 @@ API_PREFIX: Final = "/v1"
 PROBLEM_TYPE: Final = "application/problem+json"
 PROOF_TYPE: Final = "DPoP"
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_MAX_INTEGER: Final = (1 << 53) - 1
+"""The largest that JSON carries exactly everywhere."""
 
 
 class Asked:
@@ -289,7 +291,7 @@ class LeaseAsk(Asked):
     """Public text of the worker's one-time key, whose digest the request names."""
     usage: str | None = None
     """Token of the usage under the lease before."""
-    log_size: int = 0
+    log_size: int = field(default=0, metadata={"ge": 0, "le": _MAX_INTEGER})
     """The size of the log that the runtime has seen; 0: none."""
 
 

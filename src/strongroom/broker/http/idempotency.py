@@ -125,7 +125,13 @@ def verify_key(key: str | None) -> str:
     return key
 
 
-def digest_of(method: str, path: str, body: bytes) -> str:
-    """Return what tells one request from another, hexadecimal."""
-    head = f"{method} {path}\n".encode()
-    return hashlib.sha256(head + body).hexdigest()
+def digest_of(method: str, path: bytes, body: bytes) -> str:
+    """Return what tells one request from another, hexadecimal.
+
+    Args:
+        method: Its method.
+        path: Its path as it came. What a framework makes of it may hold the ``Host`` header, which whoever
+            asks can choose.
+        body: Its body.
+    """
+    return hashlib.sha256(method.encode("ascii") + b" " + path + b"\n" + body).hexdigest()

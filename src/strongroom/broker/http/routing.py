@@ -63,7 +63,10 @@ class Repeat(Enum):
     REMEMBERED = "remembered"
     """It is answered as the first time, out of the memory."""
     REPEATABLE = "repeatable"
-    """It happens again and gives the same: its answer is not kept."""
+    """It is named by what was signed: what is there already is not done twice, and no answer is kept.
+
+    A kept answer could be as large as what came, and give out what is given to nobody any more.
+    """
     OWN_RULES = "own-rules"
     """It takes no idempotency key, by another specification."""
 
@@ -136,7 +139,7 @@ class GuardedRoute(APIRoute):
 
     async def _once(self, request: Request, principal: Principal, key: str, inner: Handler) -> Response:
         memory = self._around.memory
-        digest = digest_of(request.method, request.url.path, await request.body())
+        digest = digest_of(request.method, request.scope["raw_path"], await request.body())
         async with memory.turn(principal.id, key):
             known = await run_in_threadpool(memory.recall, principal.id, key, digest)
             if known is not None:

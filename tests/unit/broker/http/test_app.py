@@ -19,7 +19,8 @@ from strongroom.broker.permission import Permission, allowed, verify_permitted
 from strongroom.broker.principal import Principal, PrincipalKind, Role
 from strongroom.errors import BrokerRefused, StorageUnavailable, UsageError
 from tests.unit.broker.http.wire import Asker, Wire, code_of
-from tests.unit.broker.services.hospital import World
+from tests.unit.broker.services.hospital import Clinic, World
+from tests.unit.broker.services.machine import Machine
 
 
 def routes_of(wire: Wire) -> list[GuardedRoute]:
@@ -179,6 +180,21 @@ class TestRefusals:
         body = json.dumps({"request": "a", "worker_key": "b", "log_size": size}).replace("1.0", '"1"')
         answer = runtime.send("POST", "/leases", content=body, headers={"Content-Type": "application/json"})
         assert (answer.status_code, code_of(answer)) == (422, "request-invalid")
+
+    @pytest.mark.parametrize(("size", "status"), [(-1, 422), ((1 << 53) - 1, 200), (1 << 53, 400)])
+    def test_a_size_that_none_has_is_refused_before_anything_is_given(
+        self, wire: Wire, clinic: Clinic, runtime: Asker, size: int, status: int
+    ) -> None:
+        world = wire.world
+        ask = Machine.enrolled(world, clinic).asking()
+        body = {"request": ask.request, "worker_key": ask.worker_key, "log_size": size}
+        assert runtime.send("POST", "/leases", json=body).status_code == status
+        with world.ledger.view() as kept:
+            assert len(kept.leases(world.watch.time, limit=10)) == (status == 200)
+
+    def test_the_document_says_so_too(self, wire: Wire) -> None:
+        asked = wire.broker.app.openapi()["components"]["schemas"]["LeaseAsk"]["properties"]["log_size"]
+        assert (asked["minimum"], asked["maximum"]) == (0, (1 << 53) - 1)
 
     def test_what_was_sent_is_not_repeated(self, admin: Asker) -> None:
         secret = "strongroom-member-secret.abcdefgh"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,14 @@ from strongroom.broker.http.routing import GuardedRoute, Repeat
 from strongroom.errors import StorageUnavailable
 from strongroom.keys.key_pair import SigningKey
 from strongroom.keys.text import KeyKind
+from strongroom.license.agreement import agreement_digest
+from strongroom.license.documents import License
+from strongroom.license.signing import read_unverified
+from strongroom.license.terms import Agreement, Offline
+from strongroom.protocol.broker import RevocationAsk
 from tests.unit.broker.http.wire import Asker, Wire, code_of
+from tests.unit.broker.services.hospital import Clinic
+from tests.unit.broker.services.machine import Machine
 
 
 class TestRepetition:
@@ -38,6 +47,37 @@ class TestRepetition:
             and route.repeat is Repeat.OWN_RULES
         }
         assert loose == {"/v1/token"}
+
+    def test_what_is_kept_is_what_no_document_names(self, wire: Wire) -> None:
+        kept = {
+            f"{method} {route.path.removeprefix('/v1')}"
+            for route in wire.broker.app.routes
+            if isinstance(route, GuardedRoute) and route.repeat is Repeat.REMEMBERED
+            for method in route.methods or ()
+        }
+        assert kept == {
+            "POST /members",
+            "DELETE /members/{member}",
+            "POST /partners/{organization}/approve",
+            "POST /partners/{organization}/suspend",
+            "POST /partners/{organization}/resume",
+            "POST /runtimes/{runtime}/suspend",
+            "POST /runtimes/{runtime}/resume",
+            "POST /licenses/{license}/approve",
+            "POST /licenses/{license}/suspend",
+            "POST /licenses/{license}/resume",
+            "POST /leases/{lease}/return",
+            "POST /leases/{lease}/release",
+            "DELETE /log/records/{index}",
+        }
+
+    def test_whom_one_asks_by_is_no_part_of_the_request(self, admin: Asker) -> None:
+        """``Host`` is what whoever asks likes it to be; the broker never reads it."""
+        ask = self.ask()
+        assert admin.send("POST", "/members", key="k", json=ask).status_code == 200
+        for host in ("evil.example", "evil.example/x?y"):
+            again = admin.send("POST", "/members", key="k", json=ask, headers={"Host": host})
+            assert again.status_code == 200, again.text
 
     def test_the_same_again_gets_the_same_answer(self, admin: Asker) -> None:
         ask = self.ask()
@@ -129,3 +169,72 @@ class TestRepetition:
         monkeypatch.undo()
         with ledger.view() as kept:
             assert kept.answered(admin.subject, "k") is None
+
+
+class TestWhatIsNamedByItsDocument:
+    """It happens once by what was signed, and no answer is kept: neither room for it, nor what it gave away."""
+
+    def send(self, asker: Asker, path: str, body: dict[str, Any]) -> None:
+        first, again = (asker.send("POST", path, key="k", json=body) for _ in range(2))
+        assert first.status_code == again.status_code == 200, again.text
+        assert first.content == again.content
+        with asker.wire.world.ledger.view() as kept:
+            assert kept.answered(asker.subject, "k") is None
+
+    def test_licenses(self, wire: Wire, clinic: Clinic, admin: Asker, manager: Asker) -> None:
+        world = wire.world
+        token = world.sign_license(clinic.party)
+        self.send(admin, "/licenses", {"license": token})
+        license = read_unverified(token, License).id
+        self.send(manager, "/acceptances", {"acceptance": clinic.accept(license)})
+        site = world.clinic("ward")
+        self.send(manager, "/sublicenses", {"sublicense": clinic.narrow(license, site.party)})
+        self.send(admin, "/revocations", {"revocation": world.revocation(license)})
+        assert len(world.records(license)) == 4
+
+    def test_packages(self, wire: Wire, admin: Asker) -> None:
+        world = wire.world
+        statement = world.statement()
+        ask = world.package(statement)
+        body = {"statement": ask.statement, "content_key": ask.content_key}
+        self.send(admin, "/packages", body)
+        self.send(admin, "/withdrawals", {"withdrawal": world.withdrawal(statement)})
+
+    def test_usage_and_offline_files(self, wire: Wire, clinic: Clinic, runtime: Asker) -> None:
+        machine = Machine.enrolled(wire.world, clinic, [Offline(hours=24, files=3)])
+        self.send(runtime, "/checkouts", checkout(machine))
+        machine.take()
+        self.send(runtime, "/usage", {"usage": machine.report().token})
+
+    def test_a_file_is_not_given_again_when_its_license_is_revoked(
+        self, wire: Wire, clinic: Clinic, runtime: Asker
+    ) -> None:
+        machine = Machine.enrolled(wire.world, clinic, [Offline(hours=24, files=3)])
+        body = checkout(machine)
+        assert runtime.send("POST", "/checkouts", key="k", json=body).status_code == 200
+        revocation = RevocationAsk(revocation=wire.world.revocation(machine.license))
+        wire.world.licensing.revoke(wire.world.admin, revocation)
+        again = runtime.send("POST", "/checkouts", key="k", json=body)
+        assert (again.status_code, code_of(again)) == (403, "revoked")
+
+    def test_the_same_acceptance_takes_no_room(
+        self, wire: Wire, clinic: Clinic, manager: Asker, tmp_path: Path
+    ) -> None:
+        text = "x" * (1 << 19)
+        digest = agreement_digest(text)
+        license = wire.world.license(clinic, [Agreement(digest=digest)], text)
+        body = {"acceptance": clinic.accept(license, digest)}
+        assert manager.send("POST", "/acceptances", json=body).status_code == 200
+        before = sum(each.stat().st_size for each in tmp_path.glob("broker.db*"))
+        for _ in range(8):
+            assert manager.send("POST", "/acceptances", json=body).status_code == 200
+        assert sum(each.stat().st_size for each in tmp_path.glob("broker.db*")) - before < 1 << 20
+
+
+def checkout(machine: Machine) -> dict[str, Any]:
+    return {
+        "license": machine.license,
+        "package": machine.statement.package_digest,
+        "nonce": secrets.token_hex(16),
+        "until": None,
+    }

@@ -26,7 +26,8 @@ def add(area: Area, leasing: Leasing, reporting: Reporting, checking_out: Checki
     _add_leases(area, leasing)
     _add_usage(area, reporting)
 
-    @area.post("/checkouts", Permission.CHECKOUT_TAKE)
+    # Repeatable by its serial; and what nothing would be given for any more is not given again.
+    @area.post("/checkouts", Permission.CHECKOUT_TAKE, repeat=Repeat.REPEATABLE)
     def check_out(caller: Caller, ask: CheckoutAsk) -> CheckoutAnswer:
         """Give an offline file to a runtime without network."""
         return checking_out.check_out(caller, ask)
@@ -58,7 +59,7 @@ def _add_leases(area: Area, leasing: Leasing) -> None:
 
 
 def _add_usage(area: Area, reporting: Reporting) -> None:
-    @area.post("/usage", Permission.USAGE_REPORT)
+    @area.post("/usage", Permission.USAGE_REPORT, repeat=Repeat.REPEATABLE)
     def report_usage(caller: Caller, ask: UsageAsk) -> Done:
         """Take in what was used under a lease or an offline file."""
         return reporting.report(caller, ask)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from strongroom.broker.http.routing import After, Area, Caller, Limit
+from strongroom.broker.http.routing import After, Area, Caller, Limit, Repeat
 from strongroom.broker.permission import Permission
 from strongroom.broker.services.licensing import Licensing
 from strongroom.protocol.broker import (
@@ -38,7 +38,7 @@ def _add_licenses(area: Area, licensing: Licensing) -> None:
         """List licenses: the owner's all, a partner's own."""
         return licensing.page(caller, after, limit, expires_within_days)
 
-    @area.post("/licenses", Permission.LICENSE_GRANT)
+    @area.post("/licenses", Permission.LICENSE_GRANT, repeat=Repeat.REPEATABLE)
     def grant_license(caller: Caller, ask: LicenseAsk) -> LicenseAnswer:
         """Take in a license that the owner signed."""
         return licensing.grant(caller, ask)
@@ -65,7 +65,7 @@ def _add_licenses(area: Area, licensing: Licensing) -> None:
 
 
 def _add_documents(area: Area, licensing: Licensing) -> None:
-    @area.post("/revocations", Permission.LICENSE_REVOKE)
+    @area.post("/revocations", Permission.LICENSE_REVOKE, repeat=Repeat.REPEATABLE)
     def revoke_license(caller: Caller, ask: RevocationAsk) -> Done:
         """End a license for good, and with it what hangs from it."""
         return licensing.revoke(caller, ask)
@@ -75,12 +75,12 @@ def _add_documents(area: Area, licensing: Licensing) -> None:
         """List revocations that concern the caller, after one that it has seen."""
         return licensing.revocations(caller, after)
 
-    @area.post("/sublicenses", Permission.LICENSE_NARROW)
+    @area.post("/sublicenses", Permission.LICENSE_NARROW, repeat=Repeat.REPEATABLE)
     def narrow_license(caller: Caller, ask: SublicenseAsk) -> LicenseAnswer:
         """Take in a sub-license that a holder signed."""
         return licensing.narrow(caller, ask)
 
-    @area.post("/acceptances", Permission.LICENSE_ACCEPT)
+    @area.post("/acceptances", Permission.LICENSE_ACCEPT, repeat=Repeat.REPEATABLE)
     def accept_license(caller: Caller, ask: AcceptanceAsk) -> LicenseAnswer:
         """Take in the acceptance of a license."""
         return licensing.accept(caller, ask)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from strongroom.broker.http.routing import After, Area, Caller, Limit
+from strongroom.broker.http.routing import After, Area, Caller, Limit, Repeat
 from strongroom.broker.permission import Permission
 from strongroom.broker.services.publishing import Publishing
 from strongroom.protocol.broker import Done, PackageAnswer, PackageAsk, PackagePage, WithdrawalAsk
@@ -16,12 +16,12 @@ def add(area: Area, publishing: Publishing) -> None:
         """List the packages that the caller may know of."""
         return publishing.page(caller, after, limit)
 
-    @area.post("/packages", Permission.PACKAGE_PUBLISH)
+    @area.post("/packages", Permission.PACKAGE_PUBLISH, repeat=Repeat.REPEATABLE)
     def publish_package(caller: Caller, ask: PackageAsk) -> PackageAnswer:
         """Publish a package: its statement, and its content key wrapped to the broker."""
         return publishing.publish(caller, ask)
 
-    @area.post("/withdrawals", Permission.PACKAGE_WITHDRAW)
+    @area.post("/withdrawals", Permission.PACKAGE_WITHDRAW, repeat=Repeat.REPEATABLE)
     def withdraw_version(caller: Caller, ask: WithdrawalAsk) -> Done:
         """Take a version back."""
         return publishing.withdraw(caller, ask)
