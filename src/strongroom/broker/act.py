@@ -120,6 +120,11 @@ class Act:
         )
 
     @property
+    def entries(self) -> int:
+        """How many entries this transaction has so far, with the acts that came before in it."""
+        return len(self._journal.rows)
+
+    @property
     def generation(self) -> int:
         """The generation of the rules, with the acts that came before in this transaction."""
         return self._journal.generation

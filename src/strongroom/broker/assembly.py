@@ -9,7 +9,6 @@ The one place that knows how the parts fit together; tests build the same broker
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -28,8 +27,7 @@ from strongroom.broker.http.settings import HttpSettings
 from strongroom.broker.keys import BrokerKeys
 from strongroom.broker.knowledge import Knowledge
 from strongroom.broker.ledger import Ledger
-from strongroom.broker.records import IdempotencyRow
-from strongroom.broker.repository import Reading, Store, Writing
+from strongroom.broker.repository import Store
 from strongroom.broker.services.all_services import Services
 from strongroom.broker.services.checking_out import CheckingOut
 from strongroom.broker.services.leasing import Leasing
@@ -70,20 +68,6 @@ class Broker:
     ) -> None:
         self.ledger.close()
         self.store.close()
-
-
-class _Answers:
-    """The memory of writes, in the same database and the same groups as the acts."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def read(self, look: Callable[[Reading], IdempotencyRow | None]) -> IdempotencyRow | None:
-        with self._ledger.view() as kept:
-            return look(kept)
-
-    def write(self, do: Callable[[Writing], None]) -> None:
-        self._ledger.act(lambda act: do(act.kept))
 
 
 def default_database(home: Home) -> str:
@@ -171,7 +155,7 @@ def wire(
         url=http.url,
         owner_id=keys.owner_id,
     )
-    memory = Memory(_Answers(ledger), clock.now, remember_seconds=http.remember_seconds)
+    memory = Memory(ledger.view, clock.now, remember_seconds=http.remember_seconds)
 
     def check() -> None:
         with ledger.view() as kept:

@@ -28,6 +28,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from strongroom._limits import LIMITS
 from strongroom.broker.act import Act, Journal
+from strongroom.broker.besides import surrounded
 from strongroom.broker.clock import Clock, verify_rest
 from strongroom.broker.faults import NO_FAULTS, FaultPoint, Faults
 from strongroom.broker.growth import RightEdge, checkpoint_of, is_signed_by, sign_checkpoint
@@ -176,7 +177,7 @@ class Ledger:
             StorageUnavailable: too many wait (code ``broker-busy``), the broker ends (code
                 ``broker-closing``), or nothing could be written; nothing was done.
         """
-        return self._submit(_Waiting(do))
+        return self._submit(_Waiting(surrounded(do)))
 
     def act_to_prove(self, do: Callable[[Act], T]) -> tuple[T, Committed | None]:
         """Do as ``act``, and return with the result what ``prove_since`` needs to prove it at once.

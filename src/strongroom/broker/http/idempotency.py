@@ -1,106 +1,127 @@
 """Writes that are asked again: the same key and the same request get the same answer, and happen once.
 
-    async with memory.turn(principal, key):
-        remembered = memory.recall(principal, key, digest)
-        ...
-        memory.remember(principal, key, digest, status, body)
+    asked = Asked(principal=principal.id, key=key, digest=digest_of("POST", path, body))
+    known = memory.recall(asked)
+    with memory.keeping(asked, Done, render) as kept:
+        service.do(...)
+    kept.body
 
-A write that was repeated after its answer was lost finds the answer here. One that was cut off between
-the act and this memory happens again, which changes nothing: acts are named by the digests of
-what was signed. Refusals are not kept, since nothing happened.
+The answer is kept in the very transaction of the act: whenever it is killed, and whichever broker of
+several over one database is asked again, either both are there or none. Refusals are not kept, since nothing
+happened; nor is what entered nothing into the log, since it changed nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, TypeVar
 
+from strongroom.broker.act import Act
+from strongroom.broker.besides import besides
 from strongroom.broker.records import IdempotencyRow
-from strongroom.broker.repository import Reading, Writing
-from strongroom.errors import StorageUnavailable, UsageError
+from strongroom.broker.repository import Reading
+from strongroom.errors import UsageError
 
 _KEY: Final = re.compile(r"[!-~]{1,128}")
 _SWEEP_EVERY: Final = timedelta(hours=1)
 
+T = TypeVar("T")
 
-class Answers(Protocol):
-    """Where answers are kept."""
 
-    def read(self, look: Callable[[Reading], IdempotencyRow | None]) -> IdempotencyRow | None:
-        """Look at the database."""
-        ...
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One write."""
 
-    def write(self, do: Callable[[Writing], None]) -> None:
-        """Write to the database, durably."""
-        ...
+    principal: str
+    key: str
+    digest: str
+    """What tells its request from another."""
+
+
+class AnsweredError(Exception):
+    """An act was done before, and nothing of it is done again: not an error of anybody."""
+
+    def __init__(self, row: IdempotencyRow) -> None:
+        super().__init__("answered before")
+        self.row = row
+
+
+class Kept:
+    """What one write was answered, once its act is durable."""
+
+    __slots__ = ("body",)
+
+    def __init__(self) -> None:
+        self.body: bytes | None = None
 
 
 class Memory:
-    """The answers to writes. ``turn`` belongs to the event loop, the rest to any thread."""
+    """The answers to writes. Safe to use from several threads."""
 
-    def __init__(self, answers: Answers, clock: Callable[[], datetime], *, remember_seconds: int) -> None:
-        self._answers = answers
+    def __init__(
+        self,
+        view: Callable[[], AbstractContextManager[Reading]],
+        clock: Callable[[], datetime],
+        *,
+        remember_seconds: int,
+    ) -> None:
+        self._view = view
         self._clock = clock
         self._life = timedelta(seconds=remember_seconds)
-        self._turns: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
         self._lock = threading.Lock()
         self._swept: datetime | None = None
 
-    @asynccontextmanager
-    async def turn(self, principal: str, key: str) -> AsyncIterator[None]:
-        """Hold the key: a repetition that comes while the first is under way waits for its answer."""
-        lock, waiting = self._turns.get((principal, key), (asyncio.Lock(), 0))
-        self._turns[principal, key] = (lock, waiting + 1)
-        try:
-            async with lock:
-                yield
-        finally:
-            lock, waiting = self._turns[principal, key]
-            if waiting == 1:
-                del self._turns[principal, key]
-            else:
-                self._turns[principal, key] = (lock, waiting - 1)
-
-    def recall(self, principal: str, key: str, digest: str) -> IdempotencyRow | None:
+    def recall(self, asked: Asked) -> bytes | None:
         """Return the answer that a write with this key got, if it got one.
 
         Raises:
             UsageError: the key came with another request (code ``idempotency-key-reused``).
             StorageUnavailable: the database does not answer.
         """
-        row = self._answers.read(lambda kept: kept.answered(principal, key))
-        if row is None or row.at < self._clock() - self._life:
+        with self._view() as kept:
+            row = kept.answered(asked.principal, asked.key)
+        if row is None or self._is_forgotten(row, self._clock()):
             return None
-        if row.request != digest:
-            raise UsageError(
-                "this idempotency key came with another request before",
-                code="idempotency-key-reused",
-                hint="use a fresh random key for each new request",
-            )
-        return row
+        return answer_of(row, asked)
 
-    def remember(self, principal: str, key: str, digest: str, status: int, body: bytes) -> None:
-        """Keep an answer. That it cannot be kept is no reason to withhold it: the act is done."""
-        now = self._clock()
-        row = IdempotencyRow(principal=principal, key=key, request=digest, status=status, body=body, at=now)
-        sweep = self._is_time_to_sweep(now)
+    @contextmanager
+    def keeping(self, asked: Asked, kind: type, render: Callable[[object], bytes]) -> Iterator[Kept]:
+        """Keep the answer of the act that is done in this block, in its transaction.
 
-        def keep(kept: Writing) -> None:
-            if sweep:
-                kept.forget_answers(now - self._life)
-            if kept.answered(principal, key) is None:
-                kept.remember_answer(row)
+        Args:
+            asked: The write.
+            kind: What an act returns that is the answer.
+            render: Makes the body of the answer from it.
 
-        try:
-            self._answers.write(keep)
-        except StorageUnavailable:
-            return
+        Raises:
+            AnsweredError: within the block, where another had it done meanwhile.
+        """
+        kept = Kept()
+
+        def around(act: Act, do: Callable[[Act], T]) -> T:
+            known = act.kept.answered(asked.principal, asked.key)
+            if known is not None and not self._is_forgotten(known, act.now):
+                raise AnsweredError(known)
+            entries = act.entries
+            answer = do(act)
+            if isinstance(answer, kind) and act.entries > entries:
+                kept.body = render(answer)
+                if known is not None or self._is_time_to_sweep(act.now):
+                    act.kept.forget_answers(act.now - self._life)
+                act.kept.remember_answer(_row(asked, kept.body, act.now))
+            return answer
+
+        with besides(around):
+            yield kept
+
+    def _is_forgotten(self, row: IdempotencyRow, now: datetime) -> bool:
+        return row.at < now - self._life
 
     def _is_time_to_sweep(self, now: datetime) -> bool:
         with self._lock:
@@ -108,6 +129,21 @@ class Memory:
                 return False
             self._swept = now
             return True
+
+
+def answer_of(row: IdempotencyRow, asked: Asked) -> bytes:
+    """Return a kept answer.
+
+    Raises:
+        UsageError: it was given to another request (code ``idempotency-key-reused``).
+    """
+    if row.request != asked.digest:
+        raise UsageError(
+            "this idempotency key came with another request before",
+            code="idempotency-key-reused",
+            hint="use a fresh random key for each new request",
+        )
+    return row.body
 
 
 def verify_key(key: str | None) -> str:
@@ -135,3 +171,9 @@ def digest_of(method: str, path: bytes, body: bytes) -> str:
         body: Its body.
     """
     return hashlib.sha256(method.encode("ascii") + b" " + path + b"\n" + body).hexdigest()
+
+
+def _row(asked: Asked, body: bytes, now: datetime) -> IdempotencyRow:
+    return IdempotencyRow(
+        principal=asked.principal, key=asked.key, request=asked.digest, status=200, body=body, at=now
+    )

@@ -21,13 +21,14 @@ from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Depends, Query
 from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from strongroom.broker.http import openapi
 from strongroom.broker.http.auth import Gate, Head
-from strongroom.broker.http.idempotency import Memory, digest_of, verify_key
+from strongroom.broker.http.idempotency import AnsweredError, Asked, Memory, answer_of, digest_of, verify_key
 from strongroom.broker.http.request import StrictRequest
 from strongroom.broker.http.settings import HttpSettings
 from strongroom.broker.permission import Permission, verify_permitted
@@ -61,7 +62,7 @@ class Repeat(Enum):
     READ = "read"
     """It changes nothing."""
     REMEMBERED = "remembered"
-    """It is answered as the first time, out of the memory."""
+    """It is answered as the first time, out of the memory; its act returns the message that is the answer."""
     REPEATABLE = "repeatable"
     """It is named by what was signed: what is there already is not done twice, and no answer is kept.
 
@@ -106,6 +107,8 @@ class GuardedRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         """Return what handles a request of this route."""
         inner = super().get_route_handler()
+        if self.repeat is Repeat.REMEMBERED:
+            self._render = TypeAdapter(self.response_model).dump_json
         has_message = self.body_field is not None
         numbers = _numbers_of(self.body_field.field_info.annotation) if self.body_field else frozenset()
 
@@ -140,17 +143,17 @@ class GuardedRoute(APIRoute):
     async def _once(self, request: Request, principal: Principal, key: str, inner: Handler) -> Response:
         memory = self._around.memory
         digest = digest_of(request.method, request.scope["raw_path"], await request.body())
-        async with memory.turn(principal.id, key):
-            known = await run_in_threadpool(memory.recall, principal.id, key, digest)
-            if known is not None:
-                return Response(known.body, known.status, media_type=_JSON)
-            response = await inner(request)
-            if 200 <= response.status_code < 300:
-                body = bytes(response.body)
-                await run_in_threadpool(
-                    memory.remember, principal.id, key, digest, response.status_code, body
-                )
-            return response
+        asked = Asked(principal=principal.id, key=key, digest=digest)
+        known = await run_in_threadpool(memory.recall, asked)
+        if known is not None:
+            return Response(known, media_type=_JSON)
+        try:
+            with memory.keeping(asked, self.response_model, self._render) as kept:
+                response = await inner(request)
+        except AnsweredError as done:
+            # It came twice at once, or to two brokers.
+            return Response(answer_of(done.row, asked), media_type=_JSON)
+        return response if kept.body is None else Response(kept.body, media_type=_JSON)
 
 
 def head_of(request: Request) -> Head:
@@ -215,9 +218,11 @@ class Area:
         """Add a route that does something."""
         return self._add("POST", path, access, repeat, **options)
 
-    def delete(self, path: str, access: Access, **options: Any) -> Callable[[Endpoint], Endpoint]:
+    def delete(
+        self, path: str, access: Access, *, repeat: Repeat = Repeat.REMEMBERED, **options: Any
+    ) -> Callable[[Endpoint], Endpoint]:
         """Add a route that takes something away."""
-        return self._add("DELETE", path, access, Repeat.REMEMBERED, **options)
+        return self._add("DELETE", path, access, repeat, **options)
 
     def _add(
         self, method: str, path: str, access: Access, repeat: Repeat, **options: Any

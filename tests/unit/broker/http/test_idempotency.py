@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from strongroom.broker.http.routing import GuardedRoute, Repeat
+from strongroom.broker.sql.answers import AnswerWriting
 from strongroom.errors import StorageUnavailable
 from strongroom.keys.key_pair import SigningKey
 from strongroom.keys.text import KeyKind
@@ -68,7 +69,6 @@ class TestRepetition:
             "POST /licenses/{license}/resume",
             "POST /leases/{lease}/return",
             "POST /leases/{lease}/release",
-            "DELETE /log/records/{index}",
         }
 
     def test_whom_one_asks_by_is_no_part_of_the_request(self, admin: Asker) -> None:
@@ -121,58 +121,55 @@ class TestRepetition:
         assert found.at == world.watch.time
 
     def test_two_at_once_happen_once(self, admin: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
-        calls: list[int] = []
-        inside, go_on = threading.Event(), threading.Event()
+        """All have looked for an answer and found none, before the first of them acts."""
+        together = threading.Barrier(3)
         members = type(admin.wire.broker.services.members)
         real = members.add
 
         def slow(service: Any, principal: Any, ask: Any) -> Any:
-            calls.append(1)
-            inside.set()
-            go_on.wait(10)
+            together.wait(20)
             return real(service, principal, ask)
 
         monkeypatch.setattr(members, "add", slow)
         ask = self.ask()
         answers: list[bytes] = []
 
-        def send() -> None:
-            answers.append(admin.send("POST", "/members", key="k", json=ask).content)
+        def send(body: dict[str, str]) -> None:
+            answers.append(admin.send("POST", "/members", key="k", json=body).content)
 
         with admin.wire.client:
             _ = admin.token
-            threads = [threading.Thread(target=send) for _ in range(3)]
-            threads[0].start()
-            inside.wait(10)
-            for thread in threads[1:]:
+            threads = [threading.Thread(target=send, args=(ask,)) for _ in range(3)]
+            for thread in threads:
                 thread.start()
-            go_on.set()
             for thread in threads:
                 thread.join()
-        assert calls == [1]
-        assert len(set(answers)) == 1
         assert len(answers) == 3
+        assert len(set(answers)) == 1
+        assert b"b.second" in answers[0]
+        assert len(admin.wire.world.records(json.loads(answers[0])["member"])) == 1
 
-    def test_an_answer_that_cannot_be_kept_is_given_all_the_same(
+    def test_what_changed_nothing_takes_no_room(self, admin: Asker) -> None:
+        ask = self.ask()
+        first = admin.send("POST", "/members", json=ask)
+        assert admin.send("POST", "/members", key="k", json=ask).content == first.content
+        with admin.wire.world.ledger.view() as kept:
+            assert kept.answered(admin.subject, "k") is None
+
+    def test_an_answer_that_cannot_be_kept_takes_its_act_back(
         self, admin: Asker, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        ledger = admin.wire.world.ledger
-        real: Callable[[Any], Any] = ledger.act
+        def full(*_: object) -> None:
+            raise StorageUnavailable("full")
 
-        def failing(do: Any) -> Any:
-            if "write" in do.__qualname__:
-                raise StorageUnavailable("full")
-            return real(do)
-
-        monkeypatch.setattr(ledger, "act", failing)
-        assert admin.send("POST", "/members", key="k", json=self.ask()).status_code == 200
+        monkeypatch.setattr(AnswerWriting, "remember_answer", full)
+        assert admin.send("POST", "/members", key="k", json=self.ask()).status_code == 503
         monkeypatch.undo()
-        with ledger.view() as kept:
-            assert kept.answered(admin.subject, "k") is None
+        assert self.count(admin) == 1
 
 
 class TestWhatIsNamedByItsDocument:
-    """It happens once by what was signed, and no answer is kept: neither room for it, nor what it gave away."""
+    """It happens once, and no answer is kept: it takes no room, and gives nothing out again."""
 
     def send(self, asker: Asker, path: str, body: dict[str, Any]) -> None:
         first, again = (asker.send("POST", path, key="k", json=body) for _ in range(2))

@@ -81,7 +81,8 @@ def _add_records(area: Area, logbook: Logbook) -> None:
         """List records that concern the caller, each with its proof."""
         return logbook.records(caller, after=after, limit=limit)
 
-    @area.delete("/log/records/{index}", Permission.LOG_ERASE)
+    # What is gone is gone: there is nothing to remember.
+    @area.delete("/log/records/{index}", Permission.LOG_ERASE, repeat=Repeat.REPEATABLE)
     def erase_record(caller: Caller, index: str) -> Done:
         """Forget what an entry of the log stood for; the entry stays."""
         if not index.isascii() or not index.isdigit() or len(index) > _MAX_DIGITS:
