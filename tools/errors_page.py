@@ -29,6 +29,9 @@ CLASSES: dict[str, type[errors.Error]] = {
     if isinstance(value, type) and issubclass(value, errors.Error)
 }
 
+SPECIAL: dict[str, str] = {"SilentBroker": "BrokerUnavailable"}
+"""Classes of single modules, by the one that their callers catch."""
+
 _HEAD = """\
 # Errors
 
@@ -93,6 +96,7 @@ def _in_module(tree: ast.Module) -> Iterator[Raised]:
         given = {keyword.arg: keyword.value for keyword in node.keywords}
         code = given.get("code")
         name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        name = SPECIAL.get(name, name)
         kind = name if name in CLASSES else makers.get(name, "")
         if isinstance(code, ast.Constant) and isinstance(code.value, str) and kind:
             message = _text(node.args[0], constants) if node.args else ""

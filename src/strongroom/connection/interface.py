@@ -21,8 +21,10 @@ from typing import Final
 from strongroom._limits import LIMITS
 from strongroom.errors import BrokerUnavailable, FormatError
 
-_SILENT: Final = frozenset({429, 500, 502, 503, 504})
+_SILENT: Final = frozenset({429, 502, 503, 504})
 """Not an answer to what was asked: the broker, or something before it, is not at work or too busy."""
+_FAILED: Final = 500
+"""Not too busy: something in the broker broke, and will break again until somebody has looked."""
 _MAX_WAIT_SECONDS: Final = 3600
 
 Collect = Callable[[Iterable[bytes]], bytes]
@@ -58,9 +60,14 @@ class SilentBroker(BrokerUnavailable):
     """No answer, and perhaps for how long it makes no sense to ask again."""
 
     def __init__(
-        self, message: str, *, code: str | None = None, retry_after_seconds: int | None = None
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        hint: str = "try again later; check the network and the broker",
+        retry_after_seconds: int | None = None,
     ) -> None:
-        super().__init__(message, code=code, hint="try again later; check the network and the broker")
+        super().__init__(message, code=code, hint=hint)
         self.retry_after_seconds = retry_after_seconds
 
 
@@ -73,12 +80,18 @@ class Transport(ABC):
         Raises:
             BrokerUnavailable: nobody answered in time.
             SilentBroker: one of those, with what the broker says: that it is not at work (status
-                429, 500, 502, 503 or 504).
+                429, 502, 503 or 504), or that it failed (status 500; code ``broker-failed``).
             VerificationError: what answered is not the broker that is pinned (code
                 ``broker-certificate``).
             FormatError: the answer is larger than any of ours (code ``broker-answer``).
         """
         response = self._send(request, _collect)
+        if response.status == _FAILED:
+            raise SilentBroker(
+                "the broker failed while it answered (status 500)",
+                code="broker-failed",
+                hint="whoever runs the broker finds in its log, in the line of this request, what broke",
+            )
         if response.status in _SILENT:
             raise SilentBroker(
                 f"the broker is not at work (status {response.status})",

@@ -13,11 +13,20 @@ from tests.unit.connection.scripted import Scripted, said
 REQUEST = Request(method="GET", url="https://broker.example/v1/owner")
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_broker_that_is_not_at_work_is_silent(status: int) -> None:
     with pytest.raises(SilentBroker) as caught:
         Scripted([said({}, status)]).send(REQUEST)
     assert caught.value.code == "broker-busy"
+
+
+def test_a_broker_that_failed_is_not_told_as_one_that_is_busy() -> None:
+    """Nobody looks into its log otherwise."""
+    problem = {"code": "unexpected", "status": 500, "title": "", "type": "/problems/unexpected/unexpected"}
+    with pytest.raises(SilentBroker) as caught:
+        Scripted([said(problem, 500)]).send(REQUEST)
+    assert caught.value.code == "broker-failed"
+    assert "log" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("status", [200, 302, 400, 403, 404, 501])
