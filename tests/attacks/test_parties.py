@@ -13,6 +13,8 @@ from strongroom.broker.keys import content_key_purpose
 from strongroom.broker.principal import PrincipalKind
 from strongroom.broker.records import PackageRow
 from strongroom.broker.services.admission import find_candidate
+from strongroom.broker.services.logbook import Logbook
+from strongroom.broker.settings import Settings
 from strongroom.enrolling import join
 from strongroom.errors import Error, IntegrityError, ObjectNotFound
 from strongroom.keys.fingerprint import fingerprint
@@ -26,6 +28,7 @@ from strongroom.license.signing import read_unverified, sign_document
 from strongroom.protocol.broker import (
     AcceptanceAsk,
     ApprovalAsk,
+    CheckoutAsk,
     EnrollmentAsk,
     LicenseAsk,
     MemberAsk,
@@ -34,10 +37,19 @@ from strongroom.protocol.broker import (
     SublicenseAsk,
 )
 from tests.unit.broker.services.hospital import NOW, Clinic, World, refused
+from tests.unit.broker.services.machine import Machine
 from tests.unit.keys.parties import resign
 
 MISSING = "a" * 24
 REASON = ReasonAsk(reason="curiosity")
+
+
+@pytest.fixture
+def careful(tmp_path: Path) -> Iterator[World]:
+    """A hospital where two people decide."""
+    world = World(tmp_path, Settings(two_people=True))
+    yield world
+    world.close()
 
 
 @pytest.fixture
@@ -307,6 +319,52 @@ def test_sites_of_one_license_do_not_learn_of_one_another(world: World) -> None:
     ]
     for planted in (sibling.organization, sibling.runtime, subs[1]):
         assert planted not in repr(seen)
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_a_license_that_nobody_approved_shows_in_nothing(careful: World, is_refused: bool) -> None:
+    clinic = careful.clinic()
+    license = careful.license(clinic)
+    machine = Machine.enrolled(careful, clinic, license=license)
+    revocation = RevocationAsk(revocation=careful.revocation(license))
+    if is_refused:
+        careful.licensing.revoke(careful.admin, revocation)
+        assert careful.licensing.get(careful.admin, license).status == "refused"
+    desk, logbook = machine.desk, Logbook(careful.ledger, careful.keys, Settings())
+    pages = [
+        careful.licensing.page(clinic.manager),
+        careful.licensing.page(clinic.manager, expires_within_days=9999),
+        careful.licensing.revocations(clinic.manager),
+        desk.leasing.page(clinic.manager),
+        desk.reporting.page(clinic.manager),
+        careful.publishing.page(clinic.manager),
+    ]
+    assert license not in repr(pages)
+    assert machine.statement.package_digest not in repr(pages)
+    shown = {each.index for each in logbook.records(clinic.manager, limit=100).records}
+    with careful.ledger.view() as kept:
+        about = kept.entries_about([license], after=-1, limit=9)
+    assert len(about) == 1 + is_refused
+    assert shown.isdisjoint(each.index for each in about)
+    # Whatever is asked about it is answered as for an id that nobody has.
+    checkout = CheckoutAsk(license=license, package=machine.statement.package_digest, nonce="ab" * 16)
+    asks: list[Callable[[str], object]] = [
+        lambda license: careful.licensing.get(clinic.manager, license),
+        lambda license: careful.licensing.accept(
+            clinic.manager, AcceptanceAsk(acceptance=clinic.accept(license))
+        ),
+        lambda license: careful.licensing.narrow(
+            clinic.manager, SublicenseAsk(sublicense=clinic.narrow(license, clinic.party))
+        ),
+        lambda license: desk.leasing.page(clinic.manager, license=license),
+        lambda license: desk.reporting.page(clinic.manager, license=license),
+        lambda license: replace(machine, license=license).take(),
+        lambda license: desk.checking_out.check_out(machine.principal, replace(checkout, license=license)),
+    ]
+    for ask in asks:
+        assert told(lambda ask=ask: ask(license)) == told(lambda ask=ask: ask("lic-" + MISSING))  # type: ignore[misc] # bound early
+    # Nor by handing in the revocation, which the partner of a granted license may do.
+    assert refused(lambda: careful.licensing.revoke(clinic.manager, revocation)) == "not-found"
 
 
 def test_an_acting_partner_changes_nothing_of_the_owners(world: World) -> None:

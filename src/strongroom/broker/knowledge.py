@@ -48,6 +48,8 @@ MOST_KEPT: Final = 1024
 
 T = TypeVar("T")
 
+_ENDED: Final = (LicenseStatus.REVOKED, LicenseStatus.REFUSED)
+
 
 class Stamp(NamedTuple):
     """Under which rules something was found out."""
@@ -232,7 +234,7 @@ def _read_holding(kept: Reading, owner: Owner, license: str) -> Holding | None:
     chain = chain_of(rows, owner)
     acceptances = [row.acceptance for row in rows if row.acceptance is not None]
     partners = tuple(kept.partner(row.organization) for row in rows)
-    revoked = {row.license for row in rows if row.status is LicenseStatus.REVOKED}
+    revoked = {row.license for row in rows if row.status in _ENDED}
     return Holding(
         rows=tuple(rows),
         partners=partners,

@@ -27,9 +27,16 @@ class LicenseStatus(StrEnum):
 
     REQUESTED = "requested"
     """Signed, and waits for a second person of the owner."""
+    REFUSED = "refused"
+    """Requested, and revoked before anybody approved it."""
     GRANTED = "granted"
     SUSPENDED = "suspended"
     REVOKED = "revoked"
+
+    @property
+    def was_granted(self) -> bool:
+        """Whether it ever took effect. Of what did not, nobody but the owner may learn."""
+        return self not in (LicenseStatus.REQUESTED, LicenseStatus.REFUSED)
 
 
 class LeaseEnd(StrEnum):

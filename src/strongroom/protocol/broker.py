@@ -260,7 +260,7 @@ class LicenseAnswer:
     """Organization id of the holder."""
     holder: str
     status: str
-    """``requested``, ``granted``, ``suspended`` or ``revoked``."""
+    """``requested``, ``refused``, ``granted``, ``suspended`` or ``revoked``."""
     granted_at: str
     accepted_at: str | None
     expires_at: str | None

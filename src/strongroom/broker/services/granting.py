@@ -104,7 +104,7 @@ def approve(act: Act, principal: Principal, license: str) -> None:
             (``license-revoked``).
     """
     row = _owners(act, principal, license)
-    if row.status is LicenseStatus.REVOKED:
+    if row.status in (LicenseStatus.REVOKED, LicenseStatus.REFUSED):
         raise license_refused(row.status)
     if row.status is not LicenseStatus.REQUESTED:
         return
@@ -180,5 +180,5 @@ def _owners(act: Act, principal: Principal, license: str) -> LicenseRow:
 
 
 def _verify_once_granted(row: LicenseRow) -> None:
-    if row.status in (LicenseStatus.REQUESTED, LicenseStatus.REVOKED):
+    if row.status is LicenseStatus.REVOKED or not row.status.was_granted:
         raise license_refused(row.status)

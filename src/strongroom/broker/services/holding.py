@@ -17,7 +17,7 @@ from strongroom.broker.records import LicenseRow, LicenseStatus
 from strongroom.broker.repository import Reading
 from strongroom.broker.services.granting import license_refused, organization_of
 from strongroom.broker.services.license_rows import expiry_of, status_of
-from strongroom.broker.services.ownership import own_or_not_found
+from strongroom.broker.services.ownership import own_or_not_found, was_granted
 from strongroom.errors import BrokerRefused
 from strongroom.license.documents import Acceptance, Sublicense
 from strongroom.license.signing import Signed
@@ -28,7 +28,7 @@ def visible_chain(kept: Reading, principal: Principal, license: str) -> list[Lic
     """Return the chain of a license that the principal may see: its own, and what hangs from that.
 
     Raises:
-        ObjectNotFound: there is none, it is another's, or it is only requested yet.
+        ObjectNotFound: there is none, it is another's, or it was not granted yet.
     """
     rows = kept.chain(license)
     return own_or_not_found(principal, rows or None, _seen_by)
@@ -38,7 +38,7 @@ def held_chain(kept: Reading, principal: Principal, license: str) -> list[Licens
     """Return the chain of a license that the principal's organization itself holds.
 
     Raises:
-        ObjectNotFound: there is none, it is another's, or it is only requested yet.
+        ObjectNotFound: there is none, it is another's, or it was not granted yet.
         BrokerRefused: it hangs from one that the organization holds, or the owner asks (``wrong-holder``).
     """
     rows = visible_chain(kept, principal, license)
@@ -52,9 +52,7 @@ def held_chain(kept: Reading, principal: Principal, license: str) -> list[Licens
 
 
 def _seen_by(rows: list[LicenseRow]) -> set[str]:
-    if status_of(rows) is LicenseStatus.REQUESTED:
-        return set()
-    return {row.organization for row in rows}
+    return {row.organization for row in rows} if was_granted(rows) else set()
 
 
 def accept(act: Act, principal: Principal, signed: Signed[Acceptance]) -> None:

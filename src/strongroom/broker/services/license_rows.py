@@ -79,7 +79,12 @@ def _verified(tokens: tuple[str, ...], owner: _Once) -> LicenseChain:
 def status_of(rows: Sequence[LicenseRow]) -> LicenseStatus:
     """Return where a license stands, given its chain: the worst of all documents counts."""
     statuses = {row.status for row in rows}
-    for worst in (LicenseStatus.REVOKED, LicenseStatus.SUSPENDED, LicenseStatus.REQUESTED):
+    for worst in (
+        LicenseStatus.REVOKED,
+        LicenseStatus.REFUSED,
+        LicenseStatus.SUSPENDED,
+        LicenseStatus.REQUESTED,
+    ):
         if worst in statuses:
             return worst
     return LicenseStatus.GRANTED

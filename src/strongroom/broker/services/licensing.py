@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from strongroom.broker.keys import BrokerKeys
 from strongroom.broker.ledger import Act, Ledger
 from strongroom.broker.principal import Principal
-from strongroom.broker.records import LicenseRow, LicenseStatus
+from strongroom.broker.records import LicenseRow
 from strongroom.broker.repository import Reading
 from strongroom.broker.services import granting, holding, revoking
 from strongroom.broker.services.license_rows import chain_of, license_answer
@@ -235,7 +235,7 @@ class Licensing:
 def _is_listed(principal: Principal, row: LicenseRow, ended_before: datetime | None) -> bool:
     if ended_before is not None and row.expires_at is not None and row.expires_at <= ended_before:
         return False
-    return principal.is_owner or row.status is not LicenseStatus.REQUESTED
+    return principal.is_owner or row.status.was_granted
 
 
 def _verify_text(agreement: str | None, document: ChainDocument) -> None:

@@ -8,7 +8,7 @@ up by an id from outside therefore goes through this function, which has one err
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, NoReturn, TypeVar
 
 from strongroom.broker.principal import Principal
@@ -65,13 +65,22 @@ def verify_owner(principal: Principal) -> None:
         raise BrokerRefused("this is for members of the owner", code="not-permitted")
 
 
+def was_granted(rows: Iterable[LicenseRow]) -> bool:
+    """Return whether every document of a chain ever took effect; to all but the owner it is not there before.
+
+    A license that waits for a second person, or was turned down, must not show in anything
+    that its partner can ask, refusals included.
+    """
+    return all(row.status.was_granted for row in rows)
+
+
 def each_license_of(kept: Reading, organization: str) -> Iterator[LicenseRow]:
-    """Yield every license and sub-license that an organization holds, in the order of their ids.
+    """Yield every license and sub-license that an organization was given, in the order of their ids.
 
     Raises:
         StorageUnavailable: the database does not answer.
     """
     after = ""
     while rows := kept.licenses(after=after, limit=_AT_A_TIME, organization=organization):
-        yield from rows
+        yield from (row for row in rows if row.status.was_granted)
         after = rows[-1].license

@@ -22,7 +22,7 @@ from strongroom.broker.ledger import Ledger
 from strongroom.broker.principal import Principal, PrincipalKind
 from strongroom.broker.records import HoldRow, LeaseEnd, LeaseRow, LicenseRow, OfflineRow, UsageRow
 from strongroom.broker.repository import Reading
-from strongroom.broker.services.ownership import each_license_of, own_or_not_found
+from strongroom.broker.services.ownership import each_license_of, own_or_not_found, was_granted
 from strongroom.broker.settings import Settings
 from strongroom.broker.slices import Span, covers
 from strongroom.broker.tally import (
@@ -144,7 +144,11 @@ def own_holding(principal: Principal, holding: Holding | None) -> Holding:
     Raises:
         ObjectNotFound: there is none, or it is another's.
     """
-    return own_or_not_found(principal, holding, lambda found: [found.organization], owner_too=False)
+
+    def holders(found: Holding) -> list[str]:
+        return [found.organization] if was_granted(found.rows) else []
+
+    return own_or_not_found(principal, holding, holders, owner_too=False)
 
 
 def own_authority(principal: Principal, kept: Reading, usage: Usage) -> LeaseRow | OfflineRow:
@@ -333,7 +337,9 @@ def visible_documents(principal: Principal, kept: Reading, license: str | None) 
     if license is not None:
         rows = kept.chain(license)
         row = own_or_not_found(
-            principal, rows[-1] if rows else None, lambda _: [each.organization for each in rows]
+            principal,
+            rows[-1] if rows else None,
+            lambda _: [each.organization for each in rows] if was_granted(rows) else [],
         )
         return _with_those_under(kept, [row])
     if principal.is_owner:

@@ -18,7 +18,7 @@ from strongroom.broker.ledger import Act
 from strongroom.broker.principal import Principal
 from strongroom.broker.records import LeaseRow, LicenseRow, LicenseStatus
 from strongroom.broker.repository import Reading
-from strongroom.broker.services.ownership import each_license_of, own_or_not_found
+from strongroom.broker.services.ownership import each_license_of, own_or_not_found, was_granted
 from strongroom.broker.services.publishing import entry_of
 from strongroom.keys.owner import Owner, Role
 from strongroom.license.documents import Revocation
@@ -57,10 +57,13 @@ def revoke(act: Act, principal: Principal, signed: Signed[Revocation]) -> int:
         act.kept.add_revocation(signed.id, target, signed.token, act.now)
     is_license = rows[-1].license == target
     if is_license:
-        act.kept.set_license_status(target, LicenseStatus.REVOKED)
+        ended = LicenseStatus.REVOKED if was_granted(rows) else LicenseStatus.REFUSED
+        act.kept.set_license_status(target, ended)
+    # What was never granted is turned down: its partner has not heard of it, and does not now.
+    told = [rows[-1].organization] if was_granted(rows) else []
     entry = act.record(
         Kind.REVOCATION,
-        [signed.id, target, rows[-1].organization, signed.document.owner],
+        [signed.id, target, *told, signed.document.owner],
         document=signed.token,
         reason=signed.document.reason,
         by=principal.id,
@@ -131,4 +134,4 @@ def _concerned(kept: Reading, target: str) -> list[LicenseRow]:
 
 
 def _holders(rows: list[LicenseRow]) -> set[str]:
-    return {row.organization for row in rows}
+    return {row.organization for row in rows} if was_granted(rows) else set()

@@ -166,6 +166,12 @@ class TestTwoPeople:
         careful.licensing.revoke(careful.admin, RevocationAsk(revocation=careful.revocation(license)))
         second = careful.add_admin()
         assert refused(lambda: careful.licensing.approve(second, license)) == "license-revoked"
+        assert refused(lambda: careful.licensing.resume(careful.admin, license)) == "license-revoked"
+        assert careful.licensing.get(careful.admin, license).status == "refused"
+        # Signed once more, it is still one that never was.
+        again = RevocationAsk(revocation=careful.revocation(license))
+        careful.licensing.revoke(careful.admin, again)
+        assert careful.licensing.get(careful.admin, license).status == "refused"
 
 
 class TestSuspending:
