@@ -24,6 +24,8 @@ class Limits:
     """One DPoP proof: a key, an address and a few ids."""
     max_broker_answer_bytes: int = 32 << 20
     """One answer of a broker: a page of a hundred records, or a license file as JSON text."""
+    max_page_bytes: int = 8 << 20
+    """What a broker lists in one answer, unless a single object is larger: an answer has room for that."""
     max_statement_bytes: int = 64 << 10
     """The signed statement of a package: digests and names, never lists of files."""
     max_derivation_bytes: int = 8 << 20
@@ -48,6 +50,10 @@ class Limits:
     """Documents of one kind in a license file: an offline file has about 3 KiB."""
     max_chain_length: int = 4
     """Documents from the license down to the narrowest sub-license."""
+    max_sublicenses: int = 1024
+    """Sub-licenses under one license, at any depth: a hospital group has some hundred sites."""
+    max_holder_sublicenses: int = 64
+    """Sub-licenses under one license for one holder, who need not have agreed: one a month for five years."""
     max_terms: int = 64
     """Terms in one license document."""
     max_owner_versions: int = 256

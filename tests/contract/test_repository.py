@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from strongroom.broker.records import (
+    BelowRow,
     LeaseEnd,
     LicenseRow,
     LicenseStatus,
@@ -171,7 +172,9 @@ def test_chains_and_what_hangs_from_a_license(store: Store) -> None:
             "sub-e",
             "sub-f",
         ]
-        assert kept.licenses_under("sub-d") == [known["sub-f"]]
+        assert kept.licenses_under("sub-d") == [
+            BelowRow(license="sub-f", organization=known["sub-f"].organization)
+        ]
         assert kept.licenses_under("lic-z") == []
 
 

@@ -142,6 +142,14 @@ class LicenseRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BelowRow:
+    """What hangs from a license, without its texts: there may be many of them."""
+
+    license: str
+    organization: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseRow:
     """A lease that was given."""
 

@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import Protocol
 
 from strongroom.broker.records import (
+    BelowRow,
     EntryRow,
     HoldRow,
     IdempotencyRow,
@@ -120,7 +121,7 @@ class Reading(TileReader, Protocol):
         """Return a page of licenses."""
         ...
 
-    def licenses_under(self, license: str) -> list[LicenseRow]:
+    def licenses_under(self, license: str) -> list[BelowRow]:
         """Return every document below this one, at any depth."""
         ...
 

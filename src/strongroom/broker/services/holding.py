@@ -11,6 +11,7 @@ site under it, not a site beside it, and not the owner. These are the acts behin
 
 from __future__ import annotations
 
+from strongroom._limits import LIMITS
 from strongroom.broker.ledger import Act
 from strongroom.broker.principal import Principal
 from strongroom.broker.records import LicenseRow, LicenseStatus
@@ -88,8 +89,8 @@ def narrow(act: Act, principal: Principal, signed: Signed[Sublicense], agreement
 
     Raises:
         ObjectNotFound: there is no such license, or it is another's.
-        BrokerRefused: another organization holds it, it is not accepted (``not-accepted``), or
-            it is not in force.
+        BrokerRefused: another organization holds it, it is not accepted (``not-accepted``),
+            it is not in force, or too many hang from it (``too-many-sublicenses``).
     """
     rows = held_chain(act.kept, principal, signed.document.parent)
     verify_may_narrow(rows)
@@ -97,6 +98,7 @@ def narrow(act: Act, principal: Principal, signed: Signed[Sublicense], agreement
         return
     parent, document = rows[-1], signed.document
     holder = organization_of(document.holder)
+    _verify_room(act.kept, parent.root, holder)
     act.kept.add_license(
         LicenseRow(
             license=signed.id,
@@ -122,6 +124,21 @@ def narrow(act: Act, principal: Principal, signed: Signed[Sublicense], agreement
         by=principal.id,
     )
     act.changes_rules()
+
+
+def _verify_room(kept: Reading, root: str, holder: str) -> None:
+    """Bound what one partner can put on the owner's list, and on that of whomever it names.
+
+    Everything ever made counts: what is revoked or over is listed as well.
+    """
+    below = kept.licenses_under(root)
+    of_holder = sum(each.organization == holder for each in below)
+    if len(below) >= LIMITS.max_sublicenses or of_holder >= LIMITS.max_holder_sublicenses:
+        raise BrokerRefused(
+            "no more can hang from this license, in all or for this holder",
+            code="too-many-sublicenses",
+            hint="ask the owner for another license",
+        )
 
 
 def verify_may_narrow(rows: list[LicenseRow]) -> None:

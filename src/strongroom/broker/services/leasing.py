@@ -154,14 +154,15 @@ class Leasing:
             def fetch(after: str, limit: int) -> list[LeaseRow]:
                 return kept.leases(now, after=after, limit=limit, license=license)
 
-            rows, following = page_of(
+            answers, following = page_of(
                 fetch,
                 lambda row: row.lease,
+                lambda row: _summary(kept, row),
                 after=after,
                 count=count,
                 keep=lambda row: visible is None or row.license in visible,
             )
-            return LeasePage(leases=tuple(_summary(kept, row) for row in rows), next=following)
+            return LeasePage(leases=answers, next=following)
 
     def release(self, principal: Principal, lease: str, ask: ReasonAsk) -> Done:
         """End a lease that its runtime cannot give back: a seat is free, or a runtime can start again.

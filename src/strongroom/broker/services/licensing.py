@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Final
 
 from strongroom.broker.keys import BrokerKeys
 from strongroom.broker.ledger import Act, Ledger
@@ -41,6 +42,9 @@ from strongroom.protocol.broker import (
     RevocationPage,
     SublicenseAsk,
 )
+
+_AT_A_TIME: Final = 16
+"""Rows of licenses: each may have an agreement of a megabyte."""
 
 
 class Licensing:
@@ -133,8 +137,8 @@ class Licensing:
             ObjectNotFound: what it hangs from is not here, or is another's.
             VerificationError: not signed by the holder, not permitted, too deep, or another
                 agreement than it names (``wrong-agreement``).
-            BrokerRefused: another organization holds what it hangs from, or that is not accepted or
-                not in force.
+            BrokerRefused: another organization holds what it hangs from, that is not accepted or
+                not in force, or too many hang from it (``too-many-sublicenses``).
             StorageUnavailable: the database does not answer.
         """
         document = read_unverified(ask.sublicense, Sublicense)
@@ -195,7 +199,7 @@ class Licensing:
         with self._ledger.view() as kept:
             now = self._ledger.now(kept)
             before = None if expires_within_days is None else now + timedelta(days=expires_within_days)
-            rows, following = page_of(
+            answers, following = page_of(
                 lambda after, limit: kept.licenses(
                     after=after,
                     limit=limit,
@@ -203,11 +207,12 @@ class Licensing:
                     expires_before=before,
                 ),
                 lambda row: row.license,
+                lambda row: self._answer(kept, kept.chain(row.license), now),
                 after=after,
                 count=self._settings.page(limit),
                 keep=lambda row: _is_listed(principal, row, None if before is None else now),
+                at_a_time=_AT_A_TIME,
             )
-            answers = tuple(self._answer(kept, kept.chain(row.license), now) for row in rows)
         return LicensePage(licenses=answers, next=following)
 
     def revocations(self, principal: Principal, after: str = "", limit: int = 100) -> RevocationPage:

@@ -57,13 +57,14 @@ class Members:
         """
         count = self._settings.page(limit)
         with self._ledger.view() as kept:
-            rows, following = page_of(
+            answers, following = page_of(
                 lambda after, limit: kept.members_of(principal.organization, after=after, limit=limit),
                 lambda row: row.member,
+                _answer,
                 after=after,
                 count=count,
             )
-        return MemberPage(members=tuple(_answer(row) for row in rows), next=following)
+        return MemberPage(members=answers, next=following)
 
     def add(self, principal: Principal, ask: MemberAsk) -> MemberAnswer:
         """Give a person access, or another role or end of it; the same twice changes nothing.

@@ -18,7 +18,8 @@ from strongroom.errors import BrokerRefused, ObjectNotFound
 
 T = TypeVar("T")
 
-_AT_A_TIME: Final = 200
+_AT_A_TIME: Final = 32
+"""Rows of licenses: each may have an agreement of a megabyte."""
 
 
 def own_or_not_found(

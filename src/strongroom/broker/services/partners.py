@@ -47,13 +47,14 @@ class Partners:
         """
         count = self._settings.page(limit)
         with self._ledger.view() as kept:
-            rows, following = page_of(
+            answers, following = page_of(
                 lambda after, limit: _some(principal, kept, after, limit),
                 lambda row: row.organization,
+                lambda row: _answer(kept, row),
                 after=after,
                 count=count,
             )
-            return PartnerPage(partners=tuple(_answer(kept, row) for row in rows), next=following)
+            return PartnerPage(partners=answers, next=following)
 
     def get(self, principal: Principal, organization: str) -> PartnerAnswer:
         """Return one partner.

@@ -75,14 +75,15 @@ class Publishing:
         """
         count = self._settings.page(limit)
         with self._ledger.view() as kept:
-            rows, following = page_of(
+            answers, following = page_of(
                 lambda after, limit: kept.packages(after=after, limit=limit),
                 lambda row: row.package,
+                lambda row: _answer(kept, row),
                 after=after,
                 count=count,
                 keep=_everything if principal.is_owner else licensed_choices(kept, principal.organization),
             )
-            return PackagePage(packages=tuple(_answer(kept, row) for row in rows), next=following)
+            return PackagePage(packages=answers, next=following)
 
     def withdraw(self, principal: Principal, ask: WithdrawalAsk) -> Done:
         """Take in that a version must not run any more; the same one twice changes nothing.

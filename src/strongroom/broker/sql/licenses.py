@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.sql.selectable import CTE
 
-from strongroom.broker.records import LicenseRow, LicenseStatus, RevocationRow
+from strongroom.broker.records import BelowRow, LicenseRow, LicenseStatus, RevocationRow
 from strongroom.broker.sql.driver import Value
 from strongroom.broker.sql.rows import Shape, to_seconds
 from strongroom.broker.sql.session import Session
@@ -18,6 +18,7 @@ from strongroom.broker.sql.statement import Several, Statement, adding, in_piece
 from strongroom.broker.sql.tables import LICENSE, REVOCATION
 
 _LICENSE: Final = Shape(LicenseRow, LICENSE)
+_BELOW: Final = Shape(BelowRow, LICENSE)
 _REVOCATION: Final = Shape(RevocationRow, REVOCATION)
 
 
@@ -44,7 +45,7 @@ _CHAIN: Final = Statement(
     select(*_LICENSE.columns).join_from(_ABOVE, LICENSE, LICENSE.c.license == _ABOVE.c.license)
 )
 _LICENSES_UNDER: Final = Statement(
-    select(*_LICENSE.columns)
+    select(*_BELOW.columns)
     .join_from(_UNDER, LICENSE, LICENSE.c.license == _UNDER.c.license)
     .where(LICENSE.c.license != bindparam("v0"))
     .order_by(LICENSE.c.license)
@@ -135,9 +136,9 @@ class LicenseReading(Session):
         statement = _page(organization is not None, status is not None, expires_before is not None)
         return _LICENSE.all_from(self.all(statement, **values))
 
-    def licenses_under(self, license: str) -> list[LicenseRow]:
+    def licenses_under(self, license: str) -> list[BelowRow]:
         """Return every document below this one, at any depth."""
-        return _LICENSE.all_from(self.all(_LICENSES_UNDER, v0=license))
+        return _BELOW.all_from(self.all(_LICENSES_UNDER, v0=license))
 
     def revoked(self, targets: Collection[str]) -> frozenset[str]:
         """Return those of the ids that are revoked."""

@@ -1,0 +1,108 @@
+"""Attacks that fill what others have to read. Each test is named after the claim it tries to break."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from strongroom._limits import LIMITS
+from strongroom.broker.ledger import Act
+from strongroom.keys.key_pair import SigningKey
+from strongroom.keys.text import KeyKind
+from strongroom.license.agreement import agreement_digest
+from strongroom.license.documents import Party
+from strongroom.license.terms import Agreement
+from strongroom.protocol.broker import AcceptanceAsk, SublicenseAsk
+from tests.unit.broker.services.hospital import Clinic, World, refused
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A hospital with a broker."""
+    world = World(tmp_path)
+    yield world
+    world.close()
+
+
+def accepted(world: World, clinic: Clinic) -> str:
+    """A license that its holder accepted."""
+    license = world.license(clinic)
+    world.licensing.accept(clinic.manager, AcceptanceAsk(acceptance=clinic.accept(license)))
+    return license
+
+
+def narrow(world: World, clinic: Clinic, parent: str, holder: Party) -> str:
+    """Hand in a sub-license."""
+    ask = SublicenseAsk(sublicense=clinic.narrow(parent, holder))
+    return world.licensing.narrow(clinic.manager, ask).license
+
+
+def stranger(name: str = "site") -> Party:
+    """Somebody whom nobody has heard of."""
+    return Party(name=name, organization=SigningKey.generate(KeyKind.ORGANIZATION).public_text)
+
+
+class TestSublicenses:
+    def test_a_partner_puts_a_bounded_number_on_the_list_of_whomever_it_names(self, world: World) -> None:
+        clinic, victim = world.clinic(), world.clinic("victim")
+        parent = accepted(world, clinic)
+        signed = clinic.narrow(parent, victim.party)
+        first = world.licensing.narrow(clinic.manager, SublicenseAsk(sublicense=signed)).license
+        for _ in range(LIMITS.max_holder_sublicenses - 1):
+            narrow(world, clinic, parent, victim.party)
+        before = len(world.records())
+        assert refused(lambda: narrow(world, clinic, parent, victim.party)) == "too-many-sublicenses"
+        assert len(world.records()) == before
+        # Another holder has room, the same one again changes nothing, and what is there works.
+        narrow(world, clinic, parent, stranger())
+        again = world.licensing.narrow(clinic.manager, SublicenseAsk(sublicense=signed))
+        assert again.license == first
+        world.licensing.accept(victim.manager, AcceptanceAsk(acceptance=victim.accept(first)))
+        listed = world.licensing.page(victim.manager).licenses
+        assert len(listed) == LIMITS.max_holder_sublicenses
+        assert [each.license for each in listed if each.accepted_at is not None] == [first]
+
+    def test_a_license_has_a_bounded_number_below_it_at_any_depth(self, world: World) -> None:
+        clinic, site = world.clinic(), world.clinic("site")
+        parent = accepted(world, clinic)
+        sub = narrow(world, clinic, parent, site.party)
+        world.licensing.accept(site.manager, AcceptanceAsk(acceptance=site.accept(sub)))
+
+        def fill(act: Act) -> None:
+            row = act.kept.license(sub)
+            assert row is not None
+            for number in range(LIMITS.max_sublicenses - 2):
+                other = replace(row, license=f"sub-{number:024}", organization=f"org-{number:024}")
+                act.kept.add_license(other)
+
+        world.ledger.act(fill)
+        below = narrow(world, site, sub, stranger())
+        assert below.startswith("sub-")
+        # Neither by the site nor by whoever gave it its part.
+        assert refused(lambda: narrow(world, site, sub, stranger())) == "too-many-sublicenses"
+        assert refused(lambda: narrow(world, clinic, parent, stranger())) == "too-many-sublicenses"
+
+    def test_long_agreements_do_not_make_a_list_unreadable(self, world: World) -> None:
+        clinic, victim = world.clinic(), world.clinic("victim")
+        parent = accepted(world, clinic)
+        # Nothing gets longer when it is quoted twice.
+        text = '"' * (LIMITS.max_agreement_bytes - 1)
+        made = set()
+        for _ in range(5):
+            signed = clinic.narrow(parent, victim.party, [Agreement(digest=agreement_digest(text))])
+            ask = SublicenseAsk(sublicense=signed, agreement=text)
+            made.add(world.licensing.narrow(clinic.manager, ask).license)
+        for asker in (victim.manager, world.admin, clinic.manager):
+            seen: list[str] = []
+            after: str | None = ""
+            while after is not None:
+                page = world.licensing.page(asker, after=after)
+                assert len(msgspec.json.encode(page)) < LIMITS.max_page_bytes + 100
+                seen += [each.license for each in page.licenses]
+                after = page.next
+            assert made <= set(seen) or asker == clinic.manager
+            assert len(seen) == len(set(seen))
