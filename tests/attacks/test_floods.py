@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from string import ascii_lowercase
 
 import msgspec
 import pytest
@@ -16,8 +18,10 @@ from strongroom.keys.text import KeyKind
 from strongroom.license.agreement import agreement_digest
 from strongroom.license.documents import Party
 from strongroom.license.terms import Agreement
+from strongroom.log.entry import Kind
 from strongroom.protocol.broker import AcceptanceAsk, SublicenseAsk
 from tests.unit.broker.services.hospital import Clinic, World, refused
+from tests.unit.broker.services.machine import Desk, Machine
 
 
 @pytest.fixture
@@ -106,3 +110,37 @@ class TestSublicenses:
                 after = page.next
             assert made <= set(seen) or asker == clinic.manager
             assert len(seen) == len(set(seen))
+
+
+class TestCopies:
+    def test_a_copy_with_whatever_it_makes_up_fills_no_log(self, world: World) -> None:
+        machine = Machine.enrolled(world, world.clinic())
+        machine.take()
+        before = len(world.records())
+        fresh = replace(machine, lease=None)
+        assert refused(fresh.take) == "clone-suspected"
+        for letter in ascii_lowercase:
+            previous = f"lea-{letter * 24}"
+            assert refused(lambda previous=previous: fresh.take(previous=previous)) == "clone-suspected"  # type: ignore[misc] # bound early
+        # Nor at another process of the broker, nor one that has just started.
+        desk = Desk.at(world.ledger, world.keys)
+        assert refused(replace(fresh, desk=desk).take) == "clone-suspected"
+        assert [record.kind for record in world.records()[before:]] == [Kind.CLONE_ALARM]
+
+    def test_copies_that_ask_at_the_same_time_fill_none(self, world: World) -> None:
+        machine = Machine.enrolled(world, world.clinic())
+        machine.take()
+        start = threading.Barrier(3)
+
+        def ask() -> None:
+            start.wait()
+            for _ in range(4):
+                assert refused(replace(machine, lease=None).take) == "clone-suspected"
+
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        alarms = [record.kind for record in world.records(machine.lease_id)].count(Kind.CLONE_ALARM)
+        assert alarms == 1

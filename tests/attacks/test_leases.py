@@ -12,15 +12,24 @@ from pathlib import Path
 import pytest
 
 from strongroom._encoding import from_base64url, to_base64url
+from strongroom.broker.records import LeaseEnd
 from strongroom.crypto.hpke import SealingSecret
 from strongroom.errors import Error, IntegrityError, ObjectNotFound, VerificationError
 from strongroom.keys.key_pair import sealing_public_to_text
 from strongroom.license.key_binding import unwrap_lease, unwrap_restart
 from strongroom.license.period import CounterKey, CounterName, Period
 from strongroom.license.request import Level
-from strongroom.license.terms import Levels, PackageChoice, Packages, Predictions, Runtimes
+from strongroom.license.terms import Levels, Offline, PackageChoice, Packages, Predictions, Runtimes
 from strongroom.log.entry import Kind
-from strongroom.protocol.broker import LeaseAsk, ReasonAsk, ReturnAsk, UsageAsk
+from strongroom.protocol.broker import (
+    CheckoutAsk,
+    LeaseAsk,
+    ReasonAsk,
+    ReturnAsk,
+    RevocationAsk,
+    UsageAsk,
+    WithdrawalAsk,
+)
 from tests.unit.broker.services.hospital import CONTENT_KEY, World, refused
 from tests.unit.broker.services.machine import Machine
 
@@ -353,3 +362,63 @@ def _take(pair: tuple[Machine, LeaseAsk]) -> str:
     except Error as error:
         return error.code
     return "given"
+
+
+def given(machine: Machine) -> str:
+    """Return the token of the lease in hand."""
+    assert machine.lease is not None
+    return machine.lease.token
+
+
+class TestAsksAgain:
+    """What nothing would be given for now is not given again to whoever says that it lost the answer."""
+
+    def test_a_lease_or_file_for_a_version_that_was_withdrawn(self, world: World) -> None:
+        machine = Machine.enrolled(world, world.clinic(), [Offline(hours=24, files=1)])
+        newer = world.statement(version="2.0.0")
+        world.publishing.publish(world.admin, world.package(newer))
+        machine.take()
+        lease = machine.ask
+        assert lease is not None
+        file = CheckoutAsk(license=machine.license, package=machine.statement.package_digest, nonce="ab" * 16)
+        desk = machine.desk
+        desk.checking_out.check_out(machine.principal, file)
+        other = WithdrawalAsk(withdrawal=world.withdrawal(newer))
+        world.publishing.withdraw(world.admin, other)
+        # Another version is no reason.
+        assert desk.leasing.take(machine.principal, lease).lease == given(machine)
+        desk.checking_out.check_out(machine.principal, file)
+        world.publishing.withdraw(world.admin, WithdrawalAsk(withdrawal=world.withdrawal(machine.statement)))
+        assert refused(lambda: desk.leasing.take(machine.principal, lease)) == "version-withdrawn"
+        assert refused(lambda: desk.checking_out.check_out(machine.principal, file)) == "version-withdrawn"
+
+    def test_a_lease_that_was_revoked(self, world: World, machine: Machine) -> None:
+        machine.take()
+        ask, lost = machine.ask, machine.lease_id
+        assert ask is not None
+        revocation = world.revocation(lost)
+        world.licensing.revoke(world.admin, RevocationAsk(revocation=revocation))
+        answer = machine.desk.leasing.take(machine.principal, ask)
+        machine.send(ask)
+        assert machine.lease_id != lost
+        assert answer.revocations == (revocation,)
+        assert answer.lease == given(machine)
+        # The one that was revoked goes on holding what nobody has reported, and is no use to anybody.
+        with world.ledger.view() as kept:
+            row = kept.lease(lost)
+            assert row is not None
+            assert row.ended is LeaseEnd.SUPERSEDED
+            assert {hold.authority for hold in kept.holds([machine.license])} == {lost, machine.lease_id}
+        # As old as any: it is a request like another.
+        world.licensing.revoke(world.admin, RevocationAsk(revocation=world.revocation(machine.lease_id)))
+        world.watch.time += timedelta(hours=1)
+        assert refused(lambda: machine.desk.leasing.take(machine.principal, ask)) == "request-stale"
+
+    def test_whoever_goes_on_from_a_revoked_lease_hears_of_it(self, world: World, machine: Machine) -> None:
+        machine.take()
+        machine.use(3)
+        revocation = world.revocation(machine.lease_id)
+        world.licensing.revoke(world.admin, RevocationAsk(revocation=revocation))
+        machine.take()
+        assert machine.answer is not None
+        assert machine.answer.revocations == (revocation,)

@@ -13,8 +13,9 @@ that the act did is durable.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Final
 
 from strongroom._encoding import to_hex, to_instant
 from strongroom.broker.records import EntryRow, LogHead
@@ -24,6 +25,8 @@ from strongroom.keys.owner import Owner
 from strongroom.log.disclosure import Disclosure
 from strongroom.log.entry import Kind, Record, generate_salt
 from strongroom.log.origin import Origin
+
+_MOST_RECORDS: Final = 100
 
 
 class Journal:
@@ -118,6 +121,19 @@ class Act:
                 details=details,
             )
         )
+
+    def records_about(self, subject: str, *, after: int) -> Iterator[Record]:
+        """Yield what the log says of somebody or something since an entry, up to a bound.
+
+        What this transaction entered is among it; what was erased is not.
+
+        Raises:
+            StorageUnavailable: the database does not answer.
+        """
+        entered = (row for row in self._journal.rows if subject in row.subjects and row.index > after)
+        for row in (*self.kept.entries_about([subject], after=after, limit=_MOST_RECORDS), *entered):
+            if row.disclosure is not None:
+                yield Disclosure.from_bytes(row.disclosure).record
 
     @property
     def entries(self) -> int:

@@ -39,7 +39,6 @@ from strongroom.log.entry import Kind
 
 FRESHNESS: Final = timedelta(seconds=300)
 """How far the clocks of a runtime and its broker may differ."""
-_MOST_ALARMS: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +78,6 @@ class Alarm:
     """Two copies of one runtime are at work: a refusal that stands in the log."""
 
     refusal: BrokerRefused
-    newest: str
-    previous: str | None
 
 
 class RuntimeChangedError(Exception):
@@ -112,13 +109,12 @@ def find_known(look: Look, principal: Principal, *, runtime: str, license: str, 
 class Giving:
     """Gives leases."""
 
-    __slots__ = ("_alarms", "_keys", "_knowledge", "_lifetime")
+    __slots__ = ("_keys", "_knowledge", "_lifetime")
 
     def __init__(self, keys: BrokerKeys, knowledge: Knowledge, lifetime: timedelta) -> None:
         self._keys = keys
         self._knowledge = knowledge
         self._lifetime = lifetime
-        self._alarms: dict[tuple[str, str | None], None] = {}
 
     def give(self, act: Act, case: Case) -> Given | Alarm:
         """Give a lease, or say which one was given for this request.
@@ -141,19 +137,15 @@ class Giving:
             raise RuntimeChangedError
         verify_admitted(known.machine)
         newest = act.kept.newest_lease(request.runtime, request.license, request.package)
-        if newest is not None and newest.ended is None and newest.nonce == request.nonce:
+        standing = _standing(act, request, newest)
+        if standing is not None and standing.nonce == request.nonce:
             self.verify_stands(act, _wish(request, known.package), known)
-            return Given(newest.token, newest.entry, known, act.now, _revocations(act, known, request))
+            revocations = _revocations(act, known, request, newest)
+            return Given(standing.token, standing.entry, known, act.now, revocations)
         _verify_fresh(request, act.now)
-        if newest is not None and newest.ended is None and request.previous != newest.lease:
-            return self._alarm(act, case, known, newest)
-        return self._write(act, case, known, self._decide(act, case, known, newest))
-
-    def remember(self, alarm: Alarm) -> None:
-        """Note that an alarm is in the log: a copy that asks every second must not fill it."""
-        if len(self._alarms) >= _MOST_ALARMS:
-            self._alarms.clear()
-        self._alarms[alarm.newest, alarm.previous] = None
+        if standing is not None and request.previous != standing.lease:
+            return _alarm(act, case, known, standing)
+        return self._write(act, case, known, newest, self._decide(act, case, known, newest))
 
     def facts(self, known: Known) -> BrokerFacts:
         """Return what a decision has to know, but for counts and seats."""
@@ -171,30 +163,12 @@ class Giving:
         Raises:
             LicenseDenied: the license says no.
         """
-        if known.holding.revoked or known.holding.hindrances:
+        name = known.package.row
+        is_withdrawn = any(each.version == name.version for each in known.package.withdrawals)
+        if known.holding.revoked or known.holding.hindrances or is_withdrawn:
             answer = decide(known.holding.chain, wish, self.facts(known), act.now)
             if isinstance(answer, Denied):
                 raise_denied(answer)
-
-    def _alarm(self, act: Act, case: Case, known: Known, newest: LeaseRow) -> Alarm:
-        request = case.request.document
-        before = request.previous
-        if (newest.lease, before) not in self._alarms:
-            act.record(
-                Kind.CLONE_ALARM,
-                (newest.lease, request.runtime, *known.holding.subjects),
-                document=case.request.token,
-                newest=newest.lease,
-                previous=before or "none",
-            )
-        refusal = BrokerRefused(
-            "another copy of this machine has renewed the lease: "
-            f"the newest one is {newest.lease}, and this request goes on from {before or 'none'}",
-            code="clone-suspected",
-            hint="end the copy; then the owner lets this machine start again: "
-            f"strongroom lease release {newest.lease}",
-        )
-        return Alarm(refusal, newest.lease, before)
 
     def _decide(self, act: Act, case: Case, known: Known, newest: LeaseRow | None) -> Offer:
         """Supersede the lease before, count what was used under it, and decide about the next one."""
@@ -218,7 +192,7 @@ class Giving:
             raise_denied(answer)
         return answer
 
-    def _write(self, act: Act, case: Case, known: Known, offer: Offer) -> Given:
+    def _write(self, act: Act, case: Case, known: Known, newest: LeaseRow | None, offer: Offer) -> Given:
         signed = self._sign(act, case, known, offer)
         request = case.request.document
         entry = act.record(
@@ -246,7 +220,8 @@ class Giving:
         if request.previous is None:
             # What is handed out is shown from the first lease on, and not from the first report.
             act.kept.add_used(nothing_used(offer))
-        return Given(signed.token, entry, known, act.now, _revocations(act, known, request))
+        revocations = _revocations(act, known, request, newest)
+        return Given(signed.token, entry, known, act.now, revocations)
 
     def _sign(self, act: Act, case: Case, known: Known, offer: Offer) -> Signed[Lease]:
         request, envelopes = case.request.document, case.envelopes
@@ -282,6 +257,38 @@ def verify_admitted(machine: Machine) -> None:
     verify_runtime_admitted(machine.row)
 
 
+def _standing(act: Act, request: LeaseRequest, newest: LeaseRow | None) -> LeaseRow | None:
+    """Return the newest lease unless something has ended it, as its revocation does."""
+    if newest is None or newest.ended is not None:
+        return None
+    # Whoever goes on from it is served either way, and most do: then the database is not asked.
+    goes_on = request.previous == newest.lease and request.nonce != newest.nonce
+    return newest if goes_on or not act.kept.revoked([newest.lease]) else None
+
+
+def _alarm(act: Act, case: Case, known: Known, newest: LeaseRow) -> Alarm:
+    request = case.request.document
+    before = request.previous
+    # One for each lease: a copy that asks every second, with whatever it makes up, fills no log.
+    noted = (record.kind for record in act.records_about(newest.lease, after=newest.entry))
+    if Kind.CLONE_ALARM not in noted:
+        act.record(
+            Kind.CLONE_ALARM,
+            (newest.lease, request.runtime, *known.holding.subjects),
+            document=case.request.token,
+            newest=newest.lease,
+            previous=before or "none",
+        )
+    refusal = BrokerRefused(
+        "another copy of this machine has renewed the lease: "
+        f"the newest one is {newest.lease}, and this request goes on from {before or 'none'}",
+        code="clone-suspected",
+        hint="end the copy; then the owner lets this machine start again: "
+        f"strongroom lease release {newest.lease}",
+    )
+    return Alarm(refusal)
+
+
 def holds_of(offer: Offer, authority: str) -> list[HoldRow]:
     """Return what a lease or offline file holds."""
     return [each.hold(authority) for each in offer.slices]
@@ -308,8 +315,8 @@ def running(seats: Sequence[SeatRow]) -> Mapping[str, frozenset[str]]:
     return {document: frozenset(runtimes) for document, runtimes in found.items()}
 
 
-def _revocations(act: Act, known: Known, request: LeaseRequest) -> tuple[str, ...]:
-    before = () if request.previous is None else (request.previous,)
+def _revocations(act: Act, known: Known, request: LeaseRequest, newest: LeaseRow | None) -> tuple[str, ...]:
+    before = {request.previous, None if newest is None else newest.lease} - {None}
     return tuple(row.token for row in act.kept.revocations_of([*known.holding.chain.ids, *before]))
 
 

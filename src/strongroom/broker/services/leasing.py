@@ -107,7 +107,6 @@ class Leasing:
                 continue
             if isinstance(outcome, Alarm):
                 # Raised here and not in the act: the alarm in the log must outlive the refusal.
-                self._giving.remember(outcome)
                 raise outcome.refusal
             return _answer(outcome, self._ledger.prove_since(outcome.entry, ask.log_size, committed))
         raise StorageUnavailable(

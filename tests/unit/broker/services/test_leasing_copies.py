@@ -1,15 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import timedelta
-
-import pytest
 
 from strongroom._encoding import to_instant
-from strongroom.broker.knowledge import Knowledge
-from strongroom.broker.services import giving as giving_module
-from strongroom.broker.services.giving import Alarm, Giving
-from strongroom.errors import BrokerRefused
 from strongroom.license.documents import BreakGlassReport
 from strongroom.license.period import Period
 from strongroom.license.terms import Predictions, Runtimes
@@ -38,22 +31,14 @@ class TestCopies:
         # The other one goes on.
         machine.take()
 
-    def test_the_same_copy_fills_no_log(self, world: World) -> None:
+    def test_the_next_lease_has_an_alarm_of_its_own(self, world: World) -> None:
         machine = Machine.enrolled(world, world.clinic())
         machine.take()
         fresh = dataclasses.replace(machine, lease=None)
-        for _ in range(3):
+        for _ in range(2):
             assert refused(fresh.take) == "clone-suspected"
-        assert kinds(world, machine.license).count(Kind.CLONE_ALARM) == 1
-
-    def test_a_bounded_number_of_alarms_is_remembered(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(giving_module, "_MOST_ALARMS", 2)
-        giving = Giving(world.keys, Knowledge(world.keys), timedelta(minutes=15))
-        for number in range(5):
-            giving.remember(Alarm(BrokerRefused("copies"), f"lea-{number}", None))
-            assert len(giving._alarms) <= 2
+            machine.take()
+        assert kinds(world, machine.license).count(Kind.CLONE_ALARM) == 2
 
     def test_the_owner_lets_a_machine_start_again(self, world: World) -> None:
         machine = Machine.enrolled(world, world.clinic(), [DAILY, Runtimes(limit=1)])
