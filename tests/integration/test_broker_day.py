@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +15,7 @@ import pytest
 
 from tests.scenarios.model import write_model
 from tests.scenarios.transcript import parse, play
+from tests.servers.postgresql import PostgreSql
 
 
 @pytest.fixture
@@ -25,10 +27,34 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         os.kill(int((tmp_path / "broker.pid").read_text(encoding="ascii")), signal.SIGKILL)
 
 
-def test_the_day_goes_as_written(folder: Path) -> None:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def loss(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the command line by which the broker's database gets lost."""
+    if request.param == "sqlite":
+        return "rm hospital/broker/broker.sqlite*"
+    server: PostgreSql = request.getfixturevalue("postgresql")
+    first, second = server.new_database(), server.new_database()
+    monkeypatch.setenv("STRONGROOM_DATABASE", first)
+    return f"export STRONGROOM_DATABASE={second}"
+
+
+def test_the_day_goes_as_written(folder: Path, loss: str) -> None:
     steps = parse(Path(__file__).with_name("broker_day.txt").read_text(encoding="utf-8"))
     assert steps
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    play(steps, folder, {"PROGRAM": f"{sys.executable} -m strongroom", "PORT": str(port)})
+    play(steps, folder, {"PROGRAM": f"{sys.executable} -m strongroom", "PORT": str(port), "LOSE": loss})
+
+
+@pytest.mark.slow
+def test_the_demo_holds_on_postgresql(tmp_path: Path, empty_postgresql_url: str) -> None:
+    # The server lets this user in without one; a password on a command line is refused.
+    address = empty_postgresql_url.replace(":planted-password", "")
+    words = ["demo", "--keep", str(tmp_path / "playground"), "--database", address]
+    played = subprocess.run(
+        [sys.executable, "-m", "strongroom", *words], capture_output=True, text=True, check=False
+    )
+    assert played.returncode == 0, played.stdout + played.stderr
+    assert "Everything held." in played.stdout
+    assert not list((tmp_path / "playground").rglob("broker.sqlite"))

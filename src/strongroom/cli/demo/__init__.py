@@ -26,6 +26,10 @@ def demo(
     keep: Annotated[
         Path | None, Parameter(help="A new folder to play in, which stays (else a temporary one).")
     ] = None,
+    database: Annotated[
+        str | None,
+        Parameter(help="A PostgreSQL address of an empty database for the broker (else a file in its home)."),
+    ] = None,
     shared: Shared = SHARED,
 ) -> int:
     """Play hospital, clinic and competitor from end to end, in one to two minutes.
@@ -38,18 +42,21 @@ def demo(
     Examples:
         $ strongroom demo
         $ strongroom demo --keep playground
+        $ strongroom demo --database postgresql://broker@db.internal/demo
 
     Raises:
         UnsupportedError: the libraries of the extra `demo` are missing.
-        UsageError: the folder exists and is not empty.
+        UsageError: the folder exists and is not empty, or the address holds a password.
     """
+    _verify_libraries()
+    from strongroom.broker.running import verify_no_password
     from strongroom.cli.demo import ending, outage, refusals, report, story
     from strongroom.cli.demo.stage import STOPPED, Stage
 
-    _verify_libraries()
+    verify_no_password(database)
     with ExitStack() as stack:
         folder = _folder(keep, stack)
-        stage = stack.enter_context(Stage(shared.terminal, folder))
+        stage = stack.enter_context(Stage(shared.terminal, folder, database))
         try:
             cast = story.play(stage)
             outage.begin(stage, cast)

@@ -97,8 +97,10 @@ class Server:
 class Stage:
     """A folder with the homes, and a record of what happened in it. As a context it ends what it started."""
 
-    def __init__(self, terminal: Terminal, folder: Path) -> None:
+    def __init__(self, terminal: Terminal, folder: Path, database: str | None = None) -> None:
+        """Take the terminal, the folder to play in, and the broker's database if it is not to be a file."""
         self._terminal = terminal
+        self._environment = _environment(database)
         self._started = time.monotonic()
         self.folder = folder
         self.lines: list[Line] = []
@@ -161,7 +163,7 @@ class Stage:
             process = subprocess.Popen(  # noqa: S603  # this very program, with words of ours
                 _program(words),
                 cwd=self.folder,
-                env=_environment(),
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
@@ -210,7 +212,7 @@ class Stage:
         done = subprocess.run(  # noqa: S603  # this very program, with words of ours
             _program(words),
             cwd=self.folder,
-            env=_environment(),
+            env=self._environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
@@ -243,7 +245,9 @@ def _program(words: str) -> list[str]:
     return [sys.executable, "-m", "strongroom", *shlex.split(words)]
 
 
-def _environment() -> dict[str, str]:
+def _environment(database: str | None) -> dict[str, str]:
     # The command lines say themselves which home they mean.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("STRONGROOM_")}
+    if database is not None:
+        kept["STRONGROOM_DATABASE"] = database
     return {**kept, "ORT_DISABLE_TELEMETRY": "1", "NO_COLOR": "1"}
