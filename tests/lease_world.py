@@ -38,7 +38,7 @@ from strongroom.leasing.session import LeaseSession, Pace
 from strongroom.license.period import CounterKey, CounterName
 from strongroom.license.request import Right
 from strongroom.license.term import Term
-from strongroom.metering.meter import Meter
+from strongroom.metering.meter import Charge, Meter
 from strongroom.opening import Opening, open_model
 from strongroom.protocol.broker import ReasonAsk
 from strongroom.publishing import publish
@@ -223,14 +223,18 @@ class OpenSession:
     def predict(self, rows: int = 1) -> int | None:
         """Use the model; returns what is left."""
         self.lease.refresh()
-        try:
-            charge = self.meter.charge(rows, self.lease.now())
-        except LicenseDenied as denied:
-            if not self.lease.rescue(denied):
-                raise
-            charge = self.meter.charge(rows, self.lease.now())
+        charge = self._charge(rows)
         self.lease.note(charge.remaining)
         return charge.remaining
+
+    def _charge(self, rows: int) -> Charge:
+        for _ in range(2):
+            try:
+                return self.meter.charge(rows, self.lease.now())
+            except LicenseDenied as denied:
+                if not self.lease.rescue(denied, rows):
+                    raise
+        return self.meter.charge(rows, self.lease.now())
 
     def end(self) -> None:
         """End it as an orderly supervisor does."""

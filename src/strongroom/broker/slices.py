@@ -101,7 +101,9 @@ class Shares:
         carried = self.carried.get((term.counter, term.per), 0)
         if term.counter is CounterName.PREDICTIONS:
             if self.wanted is not None:
-                share, carried = min(share, self.wanted), min(carried, self.wanted)
+                # A table that is larger than a share is used at once: it gets what it needs, or a share.
+                share = self.wanted if self.wanted <= left else share
+                carried = min(carried, self.wanted)
             # A reserve that is larger than the rest would leave the others with nothing.
             share = max(min(share + self.reserve, left // (others + 1)), share)
         return max(min(left, max(share, carried)), 0)

@@ -40,7 +40,7 @@ from strongroom.license.documents import (
 )
 from strongroom.license.fields import new_serial
 from strongroom.license.marks import withdrawn
-from strongroom.license.period import CounterKey
+from strongroom.license.period import CounterKey, CounterName
 from strongroom.license.request import Facts
 from strongroom.license.runtime_documents import worker_key_digest
 from strongroom.license.signing import Signed, read_unverified, sign_document, verify_by_owner
@@ -131,11 +131,12 @@ class Leaseholder:
         """
         return self._home.leases.stamp(self.place)
 
-    def take(self, worker_key: str) -> Held:
+    def take(self, worker_key: str, predictions: int | None = None) -> Held:
         """Take a lease, or renew the one of this home, and report what was used under it.
 
         Args:
             worker_key: Public text of the one-time key of the worker that is to open it.
+            predictions: How many are needed at once; None: as many as the broker likes to give.
 
         Raises:
             BrokerUnavailable: no answer; the request is kept and will be asked again.
@@ -152,16 +153,18 @@ class Leaseholder:
             if record.pending is not None:
                 record = self._settle(record, record.pending)
             try:
-                lease, nonce = self._renew(record, worker_key)
+                lease, nonce = self._renew(record, worker_key, predictions)
             except BrokerRefused as refusal:
                 if refusal.code != _STALE:
                     raise
                 # The clock of this machine is wrong; by now the broker has said what time it is.
-                lease, nonce = self._renew(self.record(), worker_key)
+                lease, nonce = self._renew(self.record(), worker_key, predictions)
         return Held(lease=lease, nonce=nonce, owner=self._owner)
 
-    def _renew(self, record: LeaseRecord, worker_key: str) -> tuple[Signed[Lease], str]:
-        record, pending, request = self._prepare(record, worker_key)
+    def _renew(
+        self, record: LeaseRecord, worker_key: str, predictions: int | None
+    ) -> tuple[Signed[Lease], str]:
+        record, pending, request = self._prepare(record, worker_key, predictions)
         return self._ask(record, pending, request, is_fresh=True), request.nonce
 
     def kept(self) -> Held | None:
@@ -286,12 +289,18 @@ class Leaseholder:
                 raise
         return self.record()
 
-    def _prepare(self, record: LeaseRecord, worker_key: str) -> tuple[LeaseRecord, Pending, LeaseRequest]:
+    def _prepare(
+        self, record: LeaseRecord, worker_key: str, predictions: int | None
+    ) -> tuple[LeaseRecord, Pending, LeaseRequest]:
         usage, previous = None, None
         if record.lease is not None:
             lease = read_unverified(record.lease, Lease)
             previous = lease.id
             usage = self._report(record, Signed(lease, lease.id, record.lease))
+            if predictions is not None:
+                # Until the answer is here, no more may be used under the old lease than is wanted.
+                closed = self._home.marks.read(self.place.owner).closed[lease.id]
+                predictions = max(predictions, closed.late.get(CounterName.PREDICTIONS, 0))
         request = LeaseRequest(
             owner=self.place.owner,
             license=self.place.license,
@@ -301,7 +310,7 @@ class Leaseholder:
             worker_key=worker_key_digest(sealing_public_from_text(worker_key)),
             nonce=new_serial(),
             previous=previous,
-            predictions=None,
+            predictions=predictions,
             issued_at=self._whole(self._client.now),
         )
         pending = Pending(

@@ -3,7 +3,7 @@
     session = LeaseSession.begin(holder, worker_key, clock)     # asks; in an outage, what the home has
     session.start(meter)                                        # from here on in the background
     session.refresh()                                           # before each use: adopt what is newest
-    session.rescue(denied)                                      # a use was refused: is there more to have?
+    session.rescue(denied, rows)                                # a use was refused: is there more to have?
     session.stop()                                              # reports what was used
 
 A lease is renewed when half of its life or half of its slice is over, a little earlier or later so
@@ -90,6 +90,7 @@ class LeaseSession:
         self._silences = 0
         self._asked_at = self._polled_at = time.monotonic()
         self._is_dirty = self._is_used = False
+        self._wish: int | None = None
         self._slice: int | None = None
         self._stamp = (0, 0)
         self._record = LeaseRecord()
@@ -165,12 +166,12 @@ class LeaseSession:
     def note(self, remaining: int | None) -> None:
         """Take in what is left after a use: half of a slice is the time to ask for the next."""
         with self._lock:
-            self._is_used = True
+            self._is_used, self._wish = True, None
             if remaining is not None and (self._slice is None or remaining > self._slice):
                 self._slice = remaining
 
-    def rescue(self, denied: LicenseDenied) -> bool:
-        """A use was refused: renew if that may help, and say whether to try once more.
+    def rescue(self, denied: LicenseDenied, predictions: int) -> bool:
+        """So many predictions were refused: renew if that may help, and say whether to try once more.
 
         Raises:
             LicenseDenied: the broker has ended the use.
@@ -178,13 +179,16 @@ class LeaseSession:
         """
         if denied.code not in _MORE_TO_HAVE:
             return False
-        is_ended = denied.code == Code.LEASE_ENDED
+        is_ended, wish = denied.code == Code.LEASE_ENDED, None
         waited = time.monotonic() - self._asked_at
         if not is_ended and not self._is_used and waited < _RESCUE_SECONDS:
-            # Nothing was used since it was renewed: whoever asks for too much would have it
-            # renewed with each request.
-            return False
-        self._renew()
+            # Nothing was used since it was renewed, so this is more than a whole slice: the broker
+            # is told how much. Once: whoever asks for too much would have it renewed with each request.
+            wish = predictions if denied.code == Code.PREDICTIONS_USED_UP else None
+            if wish in (None, self._wish) or self._outage_since is not None:
+                return False
+        self._wish = wish
+        self._renew(wish)
         self.refresh()
         refusal = self._record.refusal
         if is_ended and refusal is not None:
@@ -250,13 +254,13 @@ class LeaseSession:
         longest: float = min(self._pace.retry_seconds * 2**self._silences, self._pace.poll_seconds)
         return longest * (0.75 + random.random() / 2)  # noqa: S311 - spreads load, guards nothing
 
-    def _renew(self) -> None:
+    def _renew(self, wish: int | None = None) -> None:
         with self._asking:
             if self._meter is not None:
                 # What is in hand and unused goes back before it is reported as used.
                 self._meter.close()
             try:
-                self._holder.take(self._worker_key)
+                self._holder.take(self._worker_key, wish)
             except (BrokerUnavailable, VerificationError) as error:
                 if not is_silence(error):
                     self._answered()

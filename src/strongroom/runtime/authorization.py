@@ -34,8 +34,8 @@ class Authorization(Protocol):
         """Take in what is left after a use."""
         ...
 
-    def rescue(self, denied: LicenseDenied) -> bool:
-        """Say whether a refused use may be tried once more, because more was got."""
+    def rescue(self, denied: LicenseDenied, predictions: int) -> bool:
+        """So many predictions were refused: say whether to try once more, because more was got."""
         ...
 
 
@@ -55,6 +55,6 @@ class KeyFile:
     def note(self, remaining: int | None) -> None:
         """Nothing follows from it."""
 
-    def rescue(self, denied: LicenseDenied) -> bool:
+    def rescue(self, denied: LicenseDenied, predictions: int) -> bool:
         """Nothing more can be got."""
         return False

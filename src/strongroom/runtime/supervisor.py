@@ -10,6 +10,8 @@ error and the loop goes on; it ends when the client closes, or when its process 
 
 from __future__ import annotations
 
+from typing import Final
+
 from strongroom.errors import Error, FormatError, LicenseDenied
 from strongroom.license.codes import Code
 from strongroom.license.request import Right
@@ -27,6 +29,8 @@ from strongroom.worker.output import restrict, verify_method
 from strongroom.worker.tensor import from_array, to_array
 
 _EVERYTHING = OutputPolicy()
+_RESCUES: Final = 2
+"""How often a request that is refused may have the lease renewed."""
 
 
 class Supervisor:
@@ -106,11 +110,13 @@ class Supervisor:
 
     def _charge(self, rows: int) -> Charge:
         self._authorization.refresh()
-        try:
-            return self._meter.charge(rows, self._authorization.now())
-        except LicenseDenied as denied:
-            if not self._authorization.rescue(denied):
-                raise
+        # A slice that is used up is followed by a share; a table larger than that by what it needs.
+        for _ in range(_RESCUES):
+            try:
+                return self._meter.charge(rows, self._authorization.now())
+            except LicenseDenied as denied:
+                if not self._authorization.rescue(denied, rows):
+                    raise
         return self._meter.charge(rows, self._authorization.now())
 
     def _shaped(self, outputs: tuple[Tensor, ...], policy: OutputPolicy, method: str) -> tuple[Tensor, ...]:

@@ -108,6 +108,10 @@ def test_a_counter_that_is_used_up_in_one_period_is_left_out_of_all() -> None:
         (2, {"others": {LICENSE: 9}}, 1),
         (100, {"wanted": 5}, 5),
         (3, {"wanted": 5}, 3),
+        # What is needed at once is given at once, as far as it is there; otherwise a share.
+        (100, {"others": {LICENSE: 2}, "wanted": 90}, 90),
+        (100, {"others": {LICENSE: 2}, "wanted": 100}, 100),
+        (100, {"others": {LICENSE: 2}, "wanted": 101}, 20),
         (0, {}, 0),
         (-4, {"carried": {(CounterName.PREDICTIONS, Period.DAY): 7}}, 0),
         (100, {"others": {LICENSE: 2}, "carried": {(CounterName.PREDICTIONS, Period.DAY): 70}}, 70),
