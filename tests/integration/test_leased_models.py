@@ -50,6 +50,17 @@ def test_a_model_is_opened_by_a_lease_without_any_change_in_the_program(served: 
     assert served.world.used_at_broker() == 8
 
 
+def test_a_table_with_more_rows_than_a_slice_is_answered(served: Served) -> None:
+    with served.open() as model:
+        assert model.info.remaining is not None
+        assert model.info.remaining < 80
+        assert model.predict(sample(80)).shape == (80,)
+        with pytest.raises(LicenseDenied):
+            model.predict(sample(21))
+        assert model.predict(sample(19)).shape == (19,)
+    assert served.world.used_at_broker() == 99
+
+
 def test_a_model_opens_again_while_the_broker_is_down(served: Served) -> None:
     with served.open() as model:
         model.predict(sample())
