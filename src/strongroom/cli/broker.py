@@ -1,4 +1,4 @@
-"""``strongroom broker``: run, backup, restore, rekey, upgrade."""
+"""``strongroom broker``: run, backup, restore, rekey, upgrade, openapi."""
 
 from __future__ import annotations
 
@@ -255,6 +255,23 @@ def upgrade(*, database: Database = None, shared: Shared = SHARED) -> None:
     shared.terminal.result({"upgraded": True}, "the tables are those of this version")
 
 
+def openapi(*, shared: Shared = SHARED) -> None:
+    """Print what a broker can be asked, as an OpenAPI 3.1 document, for programs that speak to one.
+
+    It is JSON, and the same for every broker of this version. What the messages mean, and how a request is
+    authenticated, stands in spec/broker-api.md.
+
+    Examples:
+        $ strongroom broker openapi > openapi.json
+    """
+    import json
+
+    from strongroom.broker.http.app import make_openapi
+
+    document = make_openapi()
+    shared.terminal.result(document, json.dumps(document, indent=2))
+
+
 def rekey(
     *,
     hsm: Annotated[
@@ -358,4 +375,5 @@ app = noun(
     page(restore, "restore"),
     page(rekey, "rekey"),
     page(upgrade, "upgrade"),
+    page(openapi, "openapi"),
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,6 +136,14 @@ def test_a_backup_never_replaces_a_file(hospital: Party, broker: Path) -> None:
 def test_upgrade(hospital: Party, broker: Path) -> None:
     assert broker.exists()
     assert b"this version" in hospital.run("broker", "upgrade").stdout
+
+
+def test_the_openapi_document_needs_no_broker_and_no_home(party: Callable[[str], Party]) -> None:
+    stranger = party("stranger")
+    document = json.loads(stranger.run("broker", "openapi").stdout)
+    assert document == json.loads(stranger.run("broker", "openapi", "--json").stdout)
+    assert document["openapi"].startswith("3.1.")
+    assert "/v1/leases" in document["paths"]
 
 
 def test_the_database_is_in_the_home(hospital: Party, broker: Path) -> None:

@@ -8,6 +8,7 @@ Construction fails if a route does not say who may take it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from http import HTTPStatus
 from typing import Any
 
@@ -65,7 +66,30 @@ def make_app(
     """
     metrics = Metrics()
     around = Surroundings(gate, memory, settings)
-    app = FastAPI(
+    app = _empty()
+    app.router.routes.extend(_routes(services, around, check, metrics))
+    if settings.openapi:
+        _serve_document(app, around)
+    verify_every_route_has_an_access(app.routes)
+    app.openapi = lambda: openapi.make_document(app)  # type: ignore[method-assign]  # - the seam that FastAPI documents for this
+    _add_handlers(app, gate)
+    _add_middleware(app, settings, metrics, log_to)
+    return app
+
+
+def make_openapi() -> dict[str, Any]:
+    """Return the OpenAPI document of the API, which is the same for every broker of this version."""
+    # Routes say what they take and give before there is anybody to serve them.
+    nobody: Any = None
+    services = Services(**dict.fromkeys((each.name for each in fields(Services)), nobody))
+    around = Surroundings(nobody, nobody, HttpSettings(url="https://broker.example"))
+    app = _empty()
+    app.router.routes.extend(_routes(services, around, nobody, nobody))
+    return openapi.make_document(app)
+
+
+def _empty() -> FastAPI:
+    return FastAPI(
         title="Strongroom broker",
         version=__version__,
         description=_DESCRIPTION,
@@ -75,14 +99,6 @@ def make_app(
         openapi_url=None,
         redirect_slashes=False,
     )
-    app.router.routes.extend(_routes(services, around, check, metrics))
-    if settings.openapi:
-        _serve_document(app, around)
-    verify_every_route_has_an_access(app.routes)
-    app.openapi = lambda: openapi.make_document(app)  # type: ignore[method-assign]  # - the seam that FastAPI documents for this
-    _add_handlers(app, gate)
-    _add_middleware(app, settings, metrics, log_to)
-    return app
 
 
 def _routes(

@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from strongroom.broker.http.app import make_openapi
 from strongroom.broker.permission import Permission, allowed
 from strongroom.broker.principal import Principal, PrincipalKind, Role
 from tests.unit.broker.http.wire import URL, Asker, Wire
@@ -77,6 +78,11 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     }
     yield Scene(wire, askers, known)
     world.close()
+
+
+def test_it_is_the_same_without_a_broker(scene: Scene) -> None:
+    """What users get is what the strange requests are made from."""
+    assert make_openapi() == scene.wire.broker.app.openapi()
 
 
 def test_every_answer_is_documented(scene: Scene) -> None:
