@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -104,9 +104,9 @@ def client_of(home: Home, url: str, ca: str, key: SigningKey) -> AbstractContext
 
 
 @contextmanager
-def listening(home: Home, **http: Any) -> Iterator[Listening]:
+def listening(home: Home, *, certified_at: datetime | None = None, **http: Any) -> Iterator[Listening]:
     own = tls.OwnAuthority(home.path / "broker" / "tls", home.name, ())
-    own.ensure(now())
+    own.ensure(certified_at or now())
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         settings = HttpSettings(url=f"https://127.0.0.1:{port}", **{**QUICK, **http})
@@ -160,6 +160,17 @@ class TestTls:
             with broker.client() as client, pytest.raises(VerificationError) as caught:
                 client.owner()
         assert caught.value.code == "broker-certificate"
+
+    @pytest.mark.parametrize("days", [-100, 100])
+    def test_a_clock_that_is_wrong_is_not_told_as_somebody_in_between(self, home: Home, days: int) -> None:
+        with (
+            listening(home, certified_at=now() + timedelta(days=days)) as broker,
+            broker.client() as client,
+            pytest.raises(VerificationError) as caught,
+        ):
+            client.owner()
+        assert caught.value.code == "broker-certificate-time"
+        assert "clock" in (caught.value.hint or "")
 
     def test_tls_1_2_is_refused(self, home: Home) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

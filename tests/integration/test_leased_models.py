@@ -10,6 +10,7 @@ import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from strongroom.broker.http import tls
 from strongroom.connection.https import HttpsTransport
 from strongroom.connection.interface import Request
+from strongroom.crypto import certificate
 from strongroom.errors import BrokerUnavailable, LicenseDenied, VerificationError
 from strongroom.keys.invite import BrokerAddress
 from strongroom.license.period import Period
@@ -158,6 +160,28 @@ def test_who_has_another_certificate_is_not_the_broker(served: Served, tmp_path:
     with pytest.raises(VerificationError) as caught:
         served.open()
     assert caught.value.code == "broker-certificate"
+
+
+def test_a_clock_that_makes_the_certificate_end_is_an_outage_with_a_name(served: Served) -> None:
+    """Setting this machine's clock must not be what stops its models, nor what looks like an attack."""
+    with served.open() as model:
+        model.predict(sample(2))
+    served.stop()
+    folder = served.own.certificate_path.parent
+    authority = certificate.Identity(
+        (folder / "authority.pem").read_bytes(), (folder / "authority.key").read_bytes()
+    )
+    ended = certificate.issue(authority, hosts=(), now=right_now() - timedelta(days=certificate.SERVER_DAYS))
+    served.own.certificate_path.write_bytes(ended.certificate + authority.certificate)
+    served.own.key_path.write_bytes(ended.key)
+    served.start()
+    with served.open() as model:
+        assert model.predict(sample(3)).shape == (3,)
+    with pytest.raises(VerificationError) as caught:
+        HttpsTransport(ca=served.own.authority.decode("ascii")).send(
+            Request(method="GET", url=f"{served.world.url}/v1/owner")
+        )
+    assert caught.value.code == "broker-certificate-time"
 
 
 def test_the_proxy_of_the_environment_is_used_and_sees_nothing(

@@ -4,7 +4,8 @@
     transport.send(Request(method="GET", url=f"{address.url}/v1/owner"))
 
 TLS 1.3 only, and no authority but that one: whoever can get a certificate for the name from
-anybody else is not the broker. ``HTTPS_PROXY`` and ``NO_PROXY`` are honoured, and the TLS
+anybody else is not the broker. Its certificates are short-lived because nothing revokes a stolen
+one, so the clock of this machine counts here. ``HTTPS_PROXY`` and ``NO_PROXY`` are honoured, and the TLS
 connection goes through the proxy unopened. No redirect is followed, no cookie is kept.
 """
 
@@ -22,6 +23,8 @@ from strongroom.errors import BrokerUnavailable, FormatError, VerificationError
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 15.0
 _USER_AGENT: Final = "strongroom"
+_NOT_NOW: Final = frozenset({9, 10})
+"""OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
 
 
 class HttpsTransport(Transport):
@@ -98,6 +101,13 @@ def _translated(error: httpx2.TransportError) -> BrokerUnavailable | Verificatio
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
+            if cause.verify_code in _NOT_NOW:
+                return VerificationError(
+                    f"by the clock of this machine, the broker's certificate is of another time: "
+                    f"{cause.verify_message}",
+                    code="broker-certificate-time",
+                    hint="set the clock of this machine; if it is right, tell the owner to renew it",
+                )
             return VerificationError(
                 f"what answers at the broker's address is not the broker: {cause.verify_message}",
                 code="broker-certificate",

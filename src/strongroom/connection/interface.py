@@ -27,6 +27,9 @@ _FAILED: Final = 500
 """Not too busy: something in the broker broke, and will break again until somebody has looked."""
 _MAX_WAIT_SECONDS: Final = 3600
 
+NOT_THE_BROKER: Final = frozenset({"broker-certificate", "broker-certificate-time"})
+"""Codes of a ``VerificationError`` after which nothing of the broker was heard."""
+
 Collect = Callable[[Iterable[bytes]], bytes]
 """Joins the pieces of a body, and stops the reading of one that is too large."""
 
@@ -82,7 +85,8 @@ class Transport(ABC):
             SilentBroker: one of those, with what the broker says: that it is not at work (status
                 429, 502, 503 or 504), or that it failed (status 500; code ``broker-failed``).
             VerificationError: what answered is not the broker that is pinned (code
-                ``broker-certificate``).
+                ``broker-certificate``), or its certificate is of another time (code
+                ``broker-certificate-time``).
             FormatError: the answer is larger than any of ours (code ``broker-answer``).
         """
         response = self._send(request, _collect)

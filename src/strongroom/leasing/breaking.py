@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Final
 
 from strongroom.connection.broker_client import BrokerClient
+from strongroom.connection.interface import NOT_THE_BROKER
 from strongroom.errors import BrokerUnavailable, LicenseDenied, UsageError, VerificationError
 from strongroom.home.boot_clock import OnlineClock
 from strongroom.home.home import Home
@@ -93,7 +94,7 @@ def _verify_silent(client: BrokerClient) -> None:
     except BrokerUnavailable:
         return
     except VerificationError as error:
-        if error.code == "broker-certificate":
+        if error.code in NOT_THE_BROKER:
             return
         raise
     raise UsageError(

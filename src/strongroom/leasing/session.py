@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from strongroom.connection.interface import NOT_THE_BROKER
 from strongroom.errors import BrokerUnavailable, Error, LicenseDenied, VerificationError
 from strongroom.home.boot_clock import OnlineClock
 from strongroom.home.leases import LeaseRecord, Refusal
@@ -313,7 +314,7 @@ class LeaseSession:
 
 def is_silence(error: Error) -> bool:
     """Say whether an error means that the broker was not reached: that is an outage, not an answer."""
-    return isinstance(error, BrokerUnavailable) or error.code == "broker-certificate"
+    return isinstance(error, BrokerUnavailable) or error.code in NOT_THE_BROKER
 
 
 def _denied(refusal: Refusal) -> LicenseDenied:
