@@ -263,6 +263,7 @@ def test_limits_carry_units() -> None:
         "roots",
         "runtimes",
         "seconds",
+        "sublicenses",
         "tensors",
         "terms",
         "versions",

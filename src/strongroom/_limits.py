@@ -68,6 +68,8 @@ class Limits:
     """How far the clocks of owner and partner may differ when they meet for the first time."""
     max_partner_runtimes: int = 100
     """Enrollments of one partner; about 7 KiB each in one JSON record of the vault."""
+    max_pending_runtimes: int = 8
+    """Enrollments of one organization that nobody has approved: a thief of an invite makes all it may."""
     max_url_chars: int = 255
     """The address of a broker, as an invite carries it."""
     max_certificate_bytes: int = 8 << 10

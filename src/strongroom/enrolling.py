@@ -37,7 +37,7 @@ from strongroom.keys.enrollment import (
     verify_enrollment,
     verify_stored_enrollment,
 )
-from strongroom.keys.fingerprint import fingerprint, verify_fingerprint
+from strongroom.keys.fingerprint import fingerprint, is_fingerprint_of, verify_fingerprint
 from strongroom.keys.identity import organization_id
 from strongroom.keys.invite import (
     SERIAL_BYTES,
@@ -198,8 +198,17 @@ def take_in(home: Home, token: str) -> VerifiedEnrollment:
     return enrollment
 
 
-def take_in_all(home: Home, partners: Iterable[PartnerAnswer], name: str) -> None:
+def take_in_all(
+    home: Home, partners: Iterable[PartnerAnswer], name: str, *, fingerprint: str | None = None
+) -> None:
     """Keep every enrollment that arrived at this owner's broker under a name; people choose among them.
+
+    Args:
+        home: The owner's.
+        partners: What is at the broker.
+        name: The name that was invited.
+        fingerprint: What the partner read out. Where it tells whose answer is meant, others' are left
+            there: strangers may have answered the same invite, over and over.
 
     Raises:
         FormatError: not an enrollment.
@@ -208,10 +217,20 @@ def take_in_all(home: Home, partners: Iterable[PartnerAnswer], name: str) -> Non
         UsageError: this home owns no models, or the partner has too many runtimes.
         StorageUnavailable: a file cannot be read or written.
     """
-    for partner in partners:
-        if partner.name == name:
-            for runtime in partner.runtimes:
-                take_in(home, runtime.enrollment)
+    arrived = [each for each in partners if each.name == name]
+    meant = [each for each in arrived if fingerprint is not None and is_of(each, fingerprint)]
+    for partner in meant or arrived:
+        for runtime in partner.runtimes:
+            take_in(home, runtime.enrollment)
+
+
+def is_of(partner: PartnerAnswer, fingerprint: str) -> bool:
+    """Return whether a fingerprint is of one of a partner's enrollments; to find the one that is meant.
+
+    Raises:
+        FormatError: not of the form of a fingerprint (code ``fingerprint-form``).
+    """
+    return any(is_fingerprint_of(fingerprint, each.enrollment) for each in partner.runtimes)
 
 
 def approve(home: Home, enrollment: VerifiedEnrollment, given_fingerprint: str) -> Partner:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from strongroom._encoding import to_base64
+from strongroom._limits import LIMITS
 from strongroom.broker.keys import content_key_purpose
+from strongroom.broker.ledger import Act
 from strongroom.broker.principal import PrincipalKind
 from strongroom.broker.records import PackageRow
 from strongroom.broker.services.admission import find_candidate
@@ -131,6 +133,36 @@ def test_a_thief_of_an_invite_gets_nothing_and_does_not_keep_the_partner_out(wor
     world.approve(clinic)
     assert refused(lambda: world.partners.get(world.admin, thief.organization)) == "not-found"
     assert refused(lambda: world.enroll(thief)) == "partner-key-changed"
+
+
+def test_a_thief_of_an_invite_cannot_use_up_the_name(world: World) -> None:
+    invite = world.invite("clinic")
+    thief = world.joined("thief", invite)
+    world.enroll(thief)
+    copies = Machine.enrolled(world, thief, license="lic-x", statement=world.statement())
+    for _ in range(LIMITS.max_pending_runtimes - 1):
+        copies.second(invite)
+    assert refused(lambda: copies.second(invite)) == "too-many-runtimes"
+
+    def fill(act: Act) -> None:
+        row = act.kept.runtime(thief.runtime)
+        partner = act.kept.partner(thief.organization)
+        assert row is not None
+        assert partner is not None
+        for number in range(LIMITS.max_partner_runtimes):
+            name = f"{number:024}"
+            act.kept.add_partner(replace(partner, organization=f"org-{name}"))
+            act.kept.add_runtime(replace(row, runtime=f"run-{name}", organization=f"org-{name}"))
+
+    world.ledger.act(fill)
+    late = world.joined("late", invite)
+    assert refused(lambda: world.enroll(late)) == "too-many-runtimes"
+    # The owner invites the partner anew.
+    clinic = world.joined("clinic")
+    world.enroll(clinic)
+    world.partners.refuse(world.admin, thief.organization, REASON)
+    world.approve(clinic)
+    assert {each.organization for each in world.partners.page(world.admin).partners} == {clinic.organization}
 
 
 def test_a_stolen_runtime_does_not_enroll_for_the_thief(world: World) -> None:

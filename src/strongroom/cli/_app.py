@@ -50,7 +50,7 @@ COMMANDS = (
     ),
     Command("broker", OWNER, "Run this owner's broker."),
     Command("invite", OWNER, "Make the invitation with which a partner joins."),
-    Command("partner", OWNER, "List, approve and suspend partners.", ("partners",)),
+    Command("partner", OWNER, "List, approve, refuse and suspend partners.", ("partners",)),
     Command(
         "publish",
         OWNER,

@@ -1,4 +1,4 @@
-"""``strongroom partner``: list, approve, suspend, resume."""
+"""``strongroom partner``: list, approve, refuse, suspend, resume."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def approve(
     from strongroom.home.partners import PartnerStatus
 
     home = shared.open_home()
-    fetch_arrived(home, partner)
+    fetch_arrived(home, partner, fingerprint)
     if not is_file(partner) and home.vault.partners.get(partner).status is PartnerStatus.SUSPENDED:
         approved = _resume(home, partner)
     else:
@@ -148,6 +148,88 @@ def approve(
     shared.terminal.result(
         {"partner": approved.name, "status": approved.status.value}, f"{approved.name} is approved"
     )
+
+
+def refuse(
+    partner: Annotated[str, Parameter(help="The name that was invited.")],
+    /,
+    *,
+    fingerprint: Annotated[
+        str | None, Parameter(help="Only whoever sent the enrollment of this fingerprint (else all).")
+    ] = None,
+    reason: Annotated[str, Parameter(help="Why, in one line; it stands in the log.")] = "refused",
+    shared: Shared = SHARED,
+) -> None:
+    """Drop those who answered an invite and were not approved, here and at the broker.
+
+    Somebody else may have had the invite. Approving one of several answers drops the others; this is for
+    when the right one is not among them. Whoever has the invite can answer it again until it expires; the
+    partner needs a fresh one.
+
+    Examples:
+        $ strongroom partner refuse clinic
+        $ strongroom partner refuse clinic --fingerprint XK4T-09RM-2H7Q-VB3N-E8WD --reason "not theirs"
+
+    Raises:
+        ObjectNotFound: nobody waits for approval under this name.
+        FormatError: not of the form of a fingerprint.
+        UsageError: it was approved; suspend it instead.
+        BrokerUnavailable: the broker does not answer.
+        BrokerRefused: you may not refuse partners.
+        StorageUnavailable: a file cannot be written.
+    """
+    home = shared.open_home()
+    refused = _refuse_arrived(home, partner, fingerprint, reason) | _refuse_kept(home, partner, fingerprint)
+    if not refused:
+        raise ObjectNotFound(
+            f"nobody waits for approval as {partner!r}",
+            code="unknown-partner",
+            hint="strongroom partner list",
+        )
+    shared.terminal.result(
+        {"partner": partner, "refused": sorted(refused)},
+        f"{partner}: {len(refused)} answer(s) refused; invite again: strongroom invite {partner}",
+    )
+
+
+def _refuse_arrived(home: Home, name: str, fingerprint: str | None, reason: str) -> set[str]:
+    """Drop those at the broker; returns their organization ids."""
+    from strongroom import enrolling
+    from strongroom.cli._broker import answering, own_line, pages
+    from strongroom.protocol.broker import ReasonAsk
+
+    line = own_line(home)
+    if line is None:
+        return set()
+    client = line.client
+    with answering(line):
+        found = {
+            each.organization
+            for each in pages(lambda after: client.partners(after=after), "partners")
+            if (each.name, each.status) == (name, "pending")
+            and (fingerprint is None or enrolling.is_of(each, fingerprint))
+        }
+        for organization in sorted(found):
+            client.refuse_partner(organization, ReasonAsk(reason=reason))
+    return found
+
+
+def _refuse_kept(home: Home, name: str, fingerprint: str | None) -> set[str]:
+    """Drop those that came to this home; returns their organization ids."""
+    from strongroom.founding import own_owner
+    from strongroom.keys.introduction import is_fingerprint_of
+
+    try:
+        kept = home.vault.partners.enrollments(name, own_owner(home))
+    except ObjectNotFound:
+        return set()
+    meant = {
+        each.document.organization: each.organization_id
+        for each in kept
+        if fingerprint is None or is_fingerprint_of(fingerprint, each.token)
+    }
+    home.vault.partners.refuse(name, meant)
+    return set(meant.values())
 
 
 def suspend(
@@ -230,7 +312,7 @@ def _tell_broker(home: Home, partner: Partner, tell: Callable[[BrokerClient, str
             return
 
 
-def fetch_arrived(home: Home, partner: str) -> None:
+def fetch_arrived(home: Home, partner: str, fingerprint: str | None) -> None:
     """Take in what arrived at the broker under a partner's name.
 
     Raises:
@@ -248,7 +330,8 @@ def fetch_arrived(home: Home, partner: str) -> None:
         return
     client = line.client
     with answering(line):
-        enrolling.take_in_all(home, pages(lambda after: client.partners(after=after), "partners"), partner)
+        arrived = pages(lambda after: client.partners(after=after), "partners")
+        enrolling.take_in_all(home, arrived, partner, fingerprint=fingerprint)
 
 
 def ensure_approved(shared: Shared, home: Home, partner: str, fingerprint: str | None) -> str:
@@ -273,7 +356,7 @@ def ensure_approved(shared: Shared, home: Home, partner: str, fingerprint: str |
     else:
         name = partner
         if not _is_known(home, name):
-            fetch_arrived(home, name)
+            fetch_arrived(home, name, fingerprint)
         if home.vault.partners.get(name).status is PartnerStatus.PENDING:
             enrollment = find_enrollment(shared, home, name, fingerprint)
             _compare_and_approve(shared, home, enrollment, fingerprint)
@@ -349,9 +432,10 @@ def _choose(name: str, answers: Sequence[VerifiedEnrollment], fingerprint: str |
 
 app = noun(
     "partner",
-    "List, approve and suspend partners.",
+    "List, approve, refuse and suspend partners.",
     page(list_, "list"),
     page(approve, "approve"),
+    page(refuse, "refuse"),
     page(suspend, "suspend"),
     page(resume, "resume"),
 )

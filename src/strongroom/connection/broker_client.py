@@ -121,6 +121,10 @@ class BrokerClient:
         """Approve a partner whose fingerprint was compared."""
         return self._post(f"/partners/{segment(organization)}/approve", ask, PartnerAnswer)
 
+    def refuse_partner(self, organization: str, ask: ReasonAsk) -> Done:
+        """Drop an organization that nobody has approved."""
+        return self._post(f"/partners/{segment(organization)}/refuse", ask, Done)
+
     def suspend_partner(self, organization: str, ask: ReasonAsk) -> PartnerAnswer:
         """Stop everything of a partner, until it is resumed."""
         return self._post(f"/partners/{segment(organization)}/suspend", ask, PartnerAnswer)

@@ -314,6 +314,18 @@ def _wait_for_lock(fd: int, path: Path, deadline: float) -> None:
             return
 
 
+def remove(path: Path) -> None:
+    """Remove a file, if it is there.
+
+    Raises:
+        StorageUnavailable: it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageUnavailable(f"{path} cannot be removed: {error.strerror}") from error
+
+
 def make_folder(path: Path) -> None:
     """Make a folder that only this user can enter; one that exists is left as it is.
 

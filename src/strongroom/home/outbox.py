@@ -19,7 +19,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from strongroom.errors import ObjectNotFound, StorageUnavailable
+from strongroom.errors import ObjectNotFound
 from strongroom.home import files
 from strongroom.home.record import read_record, write_record
 
@@ -108,11 +108,7 @@ class Outbox:
         with files.locked(self._lock):
             for name, identity in self._names().items():
                 if identity == parcel_id:
-                    path = self._folder / f"{name}{_SUFFIX}"
-                    try:
-                        path.unlink(missing_ok=True)
-                    except OSError as error:
-                        raise StorageUnavailable(f"{path} cannot be removed: {error.strerror}") from error
+                    files.remove(self._folder / f"{name}{_SUFFIX}")
 
     def _names(self) -> dict[str, str]:
         """Return the id in each file name."""

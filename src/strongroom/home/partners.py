@@ -15,6 +15,7 @@ on another key is refused, and a further runtime needs no further approval.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, Literal
@@ -134,6 +135,29 @@ class Partners:
                     runtimes=tuple(each for each in partner.runtimes if each.organization == organization),
                 )
             )
+
+    def refuse(self, name: str, organizations: Collection[str]) -> None:
+        """Forget what organizations, given by their keys, answered under a name that nobody has approved.
+
+        Raises:
+            ObjectNotFound: no such partner (code ``unknown-partner``).
+            UsageError: it was approved (code ``partner-approved``).
+            FormatError: the stored record is damaged.
+            StorageUnavailable: it cannot be read or written.
+        """
+        with files.locked(self._lock):
+            partner = self.get(name)
+            if partner.status is not PartnerStatus.PENDING:
+                raise UsageError(
+                    f"{name} was approved before",
+                    code="partner-approved",
+                    hint=f"strongroom partner suspend {name}",
+                )
+            left = tuple(each for each in partner.runtimes if each.organization not in organizations)
+            if left:
+                self._store(msgspec.structs.replace(partner, runtimes=left))
+            else:
+                files.remove(self._path(name))
 
     def resume(self, name: str) -> Partner:
         """Take a suspension back.

@@ -49,6 +49,15 @@ def verify_fingerprint(given: str, token: str) -> None:
         )
 
 
+def is_fingerprint_of(given: str, token: str) -> bool:
+    """Return whether a fingerprint is of this token; to find the one that is meant, and to trust none.
+
+    Raises:
+        FormatError: not 20 characters of the alphabet (code ``fingerprint-form``).
+    """
+    return verify_fingerprint_form(given) == verify_fingerprint_form(fingerprint(token))
+
+
 def verify_fingerprint_form(given: str) -> str:
     """Check that a text can be a fingerprint at all; returns its 20 characters.
 

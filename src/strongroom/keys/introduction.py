@@ -21,7 +21,7 @@ from strongroom.keys.enrollment import (
     verify_enrollment,
     verify_stored_enrollment,
 )
-from strongroom.keys.fingerprint import fingerprint, verify_fingerprint
+from strongroom.keys.fingerprint import fingerprint, is_fingerprint_of, verify_fingerprint
 from strongroom.keys.identity import member_id, organization_id, owner_id, runtime_id
 from strongroom.keys.invite import (
     BrokerAddress,
@@ -42,6 +42,7 @@ __all__ = [
     "VerifiedEnrollment",
     "VerifiedInvite",
     "fingerprint",
+    "is_fingerprint_of",
     "make_enrollment",
     "make_invite",
     "member_id",

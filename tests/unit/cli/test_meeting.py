@@ -163,8 +163,12 @@ def test_several_answers_to_one_invite_are_told_apart_by_their_fingerprints(
         "[several-answers]"
         in hospital.run("partner", "approve", "clinic", "--fingerprint", WRONG, code=2).stderr
     )
+    other = FINGERPRINT.search(hospital.run("partner", "list").text.replace(fingerprint, ""))
+    assert other
+    hospital.run("partner", "refuse", "clinic", "--fingerprint", other[0])
     hospital.run("partner", "approve", "clinic", "--fingerprint", fingerprint)
     assert len(hospital.run("partner", "list", "--json").json["partners"][0]["fingerprints"]) == 1
+    hospital.run("partner", "refuse", "clinic", code=2)
 
 
 def test_a_suspended_partner_gets_nothing_until_it_is_approved_again(scene: Scene) -> None:
@@ -180,6 +184,7 @@ def test_unknown_partners_are_not_found(hospital: Party) -> None:
     for words in (
         ("partner", "approve", "nobody"),
         ("partner", "suspend", "nobody"),
+        ("partner", "refuse", "nobody"),
         ("grant", "nobody", "x"),
     ):
         hospital.run(*words, code=3)

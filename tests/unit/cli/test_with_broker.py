@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from strongroom.home.home import Home
+from strongroom.keys.fingerprint import fingerprint
 from tests.simulators.app_transport import URL
 from tests.unit.cli.broker_fixture import scene
 from tests.unit.cli.broker_scene import BrokerScene
@@ -70,6 +71,49 @@ def test_a_partner_is_suspended_at_the_broker_and_here(scene: BrokerScene) -> No
     scene.hospital.run("partner", "suspend", "clinic")
     scene.hospital.run("partner", "approve", "clinic")
     assert status() == "approved"
+
+
+def test_answers_of_strangers_are_refused_at_the_broker_and_here(
+    scene: BrokerScene, party: Callable[[str], Party]
+) -> None:
+    prints = {}
+    invite = scene.hospital.path("north.invite")
+    scene.hospital.run("invite", "north", "-o", invite)
+    for name in ("north", "thief"):
+        there = party(name)
+        there.run("init", name, "--partner-only")
+        match = FINGERPRINT.search(there.run("join", invite).stderr)
+        assert match
+        prints[name] = match[0]
+    several = scene.hospital.run("partner", "approve", "north", code=2)
+    assert "[several-answers]" in several.stderr
+    words = ("partner", "refuse", "north", "--fingerprint", prints["thief"], "--reason", "not theirs")
+    assert "1 answer(s) refused" in scene.hospital.run(*words).text
+    assert "[unknown-partner]" in scene.hospital.run(*words, code=3).stderr
+    arrived = scene.hospital.run("partner", "list", "--json").json["partners"]
+    assert [each["fingerprints"] for each in arrived if each["name"] == "north"] == [[prints["north"]]]
+    (refused,) = scene.hospital.run("partner", "refuse", "north", "--json").json["refused"]
+    assert refused.startswith("org-")
+    listed = scene.hospital.run("partner", "list", "--json").json["partners"]
+    assert [each["name"] for each in listed] == ["clinic"]
+    # Somebody who was approved is suspended instead.
+    scene.approve()
+    assert "[partner-approved]" in scene.hospital.run("partner", "refuse", "clinic", code=2).stderr
+
+
+def test_only_the_answer_that_is_meant_is_taken_in(scene: BrokerScene, party: Callable[[str], Party]) -> None:
+    invite = scene.hospital.path("north.invite")
+    scene.hospital.run("invite", "north", "-o", invite)
+    prints = {}
+    for name in ("north", "thief"):
+        there = party(name)
+        there.run("init", name, "--partner-only")
+        match = FINGERPRINT.search(there.run("join", invite).stderr)
+        assert match
+        prints[name] = match[0]
+    scene.hospital.run("partner", "approve", "north", "--fingerprint", prints["north"].lower())
+    (kept,) = Home.open(scene.hospital.home).vault.partners.get("north").runtimes
+    assert fingerprint(kept.token) == prints["north"]
 
 
 def test_a_license_is_handed_to_the_broker_and_says_whom_it_concerns(scene: BrokerScene) -> None:

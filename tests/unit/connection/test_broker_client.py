@@ -26,6 +26,7 @@ ROUTES = [
     ("partners", "GET", "/partners"),
     ("partner", "GET", "/partners/x"),
     ("approve_partner", "POST", "/partners/x/approve"),
+    ("refuse_partner", "POST", "/partners/x/refuse"),
     ("suspend_partner", "POST", "/partners/x/suspend"),
     ("resume_partner", "POST", "/partners/x/resume"),
     ("suspend_runtime", "POST", "/runtimes/x/suspend"),

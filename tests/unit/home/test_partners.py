@@ -136,3 +136,18 @@ def test_one_runtime_too_many_is_refused(home: Home, monkeypatch: pytest.MonkeyP
     error = refused(lambda: home.vault.partners.add(enrollment(runtime_of(clinic))))
     assert isinstance(error, UsageError)
     assert error.code == "too-many-runtimes"
+
+
+def test_answers_that_nobody_approved_are_forgotten(home: Home) -> None:
+    clinic, thief = Clinic(), Clinic()
+    kept, forgotten = enrollment(clinic), enrollment(thief)
+    for each in (kept, forgotten):
+        home.vault.partners.add(each)
+    home.vault.partners.refuse("clinic", {forgotten.document.organization})
+    assert [each.token for each in home.vault.partners.get("clinic").runtimes] == [kept.token]
+    home.vault.partners.refuse("clinic", {kept.document.organization})
+    assert refused(lambda: home.vault.partners.get("clinic")).code == "unknown-partner"
+    home.vault.partners.add(kept)
+    home.vault.partners.approve("clinic", kept)
+    error = refused(lambda: home.vault.partners.refuse("clinic", {kept.document.organization}))
+    assert error.code == "partner-approved"

@@ -105,7 +105,7 @@ def _take_in(act: Act, enrollment: VerifiedEnrollment, member: VerifiedMember | 
         return _answer(act.kept, document.runtime)
     partner = _partner_of(act, enrollment)
     _verify_runtime(known, enrollment)
-    _verify_room(act.kept, partner, document.runtime)
+    _verify_room(act.kept, partner, document.runtime, document.invite)
     act.kept.add_runtime(_runtime_row(enrollment, partner, known, act.now))
     subjects = [partner.organization, document.runtime]
     if member is not None:
@@ -142,7 +142,7 @@ def _partner_of(act: Act, enrollment: VerifiedEnrollment) -> PartnerRow:
         enrolled_at=act.now,
     )
     # Before it is written: answers of strangers must not fill the database.
-    _verify_room(act.kept, row, document.runtime)
+    _verify_room(act.kept, row, document.runtime, document.invite)
     act.kept.add_partner(row)
     return row
 
@@ -167,21 +167,36 @@ def _verify_runtime(known: RuntimeRow | None, enrollment: VerifiedEnrollment) ->
         )
 
 
-def _verify_room(kept: Reading, partner: PartnerRow, runtime: str) -> None:
-    """Bound the runtimes of a partner, and while it is pending all that answer to its name."""
-    if partner.status is PartyStatus.PENDING:
-        organizations = {partner.organization} | {
-            each.organization for each in kept.partners_called(partner.name)
-        }
-    else:
-        organizations = {partner.organization}
-    there = {each.runtime for name in organizations for each in kept.runtimes_of(name)}
-    if len(there | {runtime}) > LIMITS.max_partner_runtimes:
+def _verify_room(kept: Reading, partner: PartnerRow, runtime: str, invite: str) -> None:
+    """Bound the runtimes of a partner, and while it is pending all that answered the same invite.
+
+    A thief of an invite can use that one up. It must not keep the partner out, who is given another.
+    """
+    own = {each.runtime for each in kept.runtimes_of(partner.organization)}
+    is_pending = partner.status is PartyStatus.PENDING
+    most = LIMITS.max_pending_runtimes if is_pending else LIMITS.max_partner_runtimes
+    if len(own | {runtime}) > most:
         raise BrokerRefused(
-            f"{partner.name} has {LIMITS.max_partner_runtimes} runtimes here already",
+            f"{partner.name} has {most} runtimes here already",
             code="too-many-runtimes",
-            hint="call the owner",
+            hint="wait until the owner has approved the first ones" if is_pending else "call the owner",
         )
+    if is_pending and len(_answers_to(kept, partner.name, invite) | {runtime}) > LIMITS.max_partner_runtimes:
+        raise BrokerRefused(
+            f"{LIMITS.max_partner_runtimes} runtimes have answered this invite",
+            code="too-many-runtimes",
+            hint="ask the owner for a fresh invite",
+        )
+
+
+def _answers_to(kept: Reading, name: str, invite: str) -> set[str]:
+    """Return the runtimes that answered an invite and wait for approval."""
+    return {
+        each.runtime
+        for partner in kept.partners_called(name)
+        for each in kept.runtimes_of(partner.organization)
+        if read_unverified(each.enrollment, Enrollment).invite == invite
+    }
 
 
 def _runtime_row(

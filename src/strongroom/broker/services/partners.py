@@ -1,6 +1,7 @@
 """Partners: the owner approves, suspends and resumes organizations and single runtimes.
 
     partners.approve(admin, "org-...", ApprovalAsk(fingerprint="XK4T-..."))
+    partners.refuse(admin, "org-...", ReasonAsk(reason="nobody we know"))
     partners.suspend(admin, "org-...", ReasonAsk(reason="the contract is disputed"))
     partners.suspend_runtime(admin, "run-...", ReasonAsk(reason="laptop stolen"))
 
@@ -25,7 +26,14 @@ from strongroom.keys.fingerprint import fingerprint, verify_fingerprint, verify_
 from strongroom.license.document import MAX_REASON_CHARS
 from strongroom.license.fields import verify_text
 from strongroom.log.entry import Kind
-from strongroom.protocol.broker import ApprovalAsk, PartnerAnswer, PartnerPage, ReasonAsk, RuntimeAnswer
+from strongroom.protocol.broker import (
+    ApprovalAsk,
+    Done,
+    PartnerAnswer,
+    PartnerPage,
+    ReasonAsk,
+    RuntimeAnswer,
+)
 
 
 class Partners:
@@ -80,6 +88,21 @@ class Partners:
         verify_owner(principal)
         verify_fingerprint_form(ask.fingerprint)
         return self._ledger.act(lambda act: self._approve(act, principal, organization, ask))
+
+    def refuse(self, principal: Principal, organization: str, ask: ReasonAsk) -> Done:
+        """Drop an organization that nobody has approved, with its runtimes and members.
+
+        It may enroll again: whoever has an invite can.
+
+        Raises:
+            ObjectNotFound: no such partner, or it was dropped already.
+            FormatError: the reason is no line of text.
+            BrokerRefused: it was approved (``partner-approved``).
+            StorageUnavailable: the database does not answer.
+        """
+        verify_owner(principal)
+        verify_reason(ask)
+        return self._ledger.act(lambda act: Done(entry=_refuse(act, principal, organization, ask.reason)))
 
     def suspend(self, principal: Principal, organization: str, ask: ReasonAsk) -> PartnerAnswer:
         """Give a partner no access token and no lease until it is resumed; twice changes nothing.
@@ -192,6 +215,20 @@ def _some(principal: Principal, kept: Reading, after: str, limit: int) -> list[P
         return kept.partners(after=after, limit=limit)
     own = kept.partner(principal.organization)
     return [] if own is None or own.organization <= after else [own]
+
+
+def _refuse(act: Act, principal: Principal, organization: str, reason: str) -> int:
+    row = _own(principal, act.kept, organization)
+    if row.status is not PartyStatus.PENDING:
+        raise BrokerRefused(
+            f"{row.name} was approved before", code="partner-approved", hint=f"suspend {row.name} instead"
+        )
+    act.kept.remove_partner(organization)
+    subjects = [organization, principal.organization]
+    details = {"partner": row.name, "status": "refused"}
+    entry = act.record(Kind.SUSPENSION, subjects, reason=reason, by=principal.id, **details)
+    act.changes_rules()
+    return entry
 
 
 def _set_partner(

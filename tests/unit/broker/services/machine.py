@@ -101,12 +101,12 @@ class Machine:
         desk = desk or Desk.at(world.ledger, world.keys)
         return cls(world, clinic, license, statement, desk, keys.device(owner), keys.sealing(owner))
 
-    def second(self) -> Machine:
+    def second(self, invite: bytes | None = None) -> Machine:
         """Return one more runtime of the same organization, enrolled."""
         device, sealing = SigningKey.generate(KeyKind.DEVICE), SealingKey.generate()
         now = self.world.watch.time
         data = make_enrollment(
-            verify_invite(self.world.invite(self.clinic.name), now),
+            verify_invite(invite or self.world.invite(self.clinic.name), now),
             organization=self.clinic.key,
             device=device,
             sealing=sealing,

@@ -18,7 +18,8 @@ from strongroom.keys.owner import OwnerChain, verify_owner_chain
 from strongroom.keys.text import KeyKind
 from strongroom.log.entry import Kind
 from strongroom.protocol.broker import EnrollmentAsk, ReasonAsk
-from tests.unit.broker.services.hospital import DAY, NOW, Overtaken, World, refused
+from tests.unit.broker.services.hospital import DAY, NOW, Clinic, Overtaken, World, refused
+from tests.unit.broker.services.machine import Machine
 
 REASON = ReasonAsk(reason="laptop stolen")
 
@@ -147,17 +148,36 @@ def test_a_runtime_works_for_one_organization(world: World) -> None:
     assert refused(lambda: world.enroll(moved)) == "runtime-key-used"
 
 
-def test_answers_to_one_name_are_bounded(world: World) -> None:
-    clinic = world.joined("clinic")
+def test_answers_to_one_invite_are_bounded(world: World) -> None:
+    invite = world.invite("clinic")
+    clinic = world.joined("clinic", invite)
     world.enroll(clinic)
-    with world.ledger.view() as kept:
-        row = kept.runtime(clinic.runtime)
-    assert row is not None
-    _fill(world, row, LIMITS.max_partner_runtimes - 1)
-    thief = world.joined("thief", world.invite("clinic"))
+    _fill(world, _row(world, clinic), LIMITS.max_partner_runtimes - 1)
+    thief = world.joined("thief", invite)
     assert refused(lambda: world.enroll(thief)) == "too-many-runtimes"
     with world.ledger.view() as kept:
         assert kept.partner(thief.organization) is None
+    # Another invite for that name has room of its own.
+    again = world.joined("clinic", world.invite("clinic"), folder="again")
+    assert world.enroll(again).status == "pending"
+
+
+def test_an_organization_that_nobody_approved_has_few_runtimes(world: World) -> None:
+    clinic = world.joined("clinic")
+    world.enroll(clinic)
+    machine = Machine.enrolled(world, clinic, license="lic-x", statement=world.statement())
+    for _ in range(LIMITS.max_pending_runtimes - 1):
+        machine.second()
+    assert refused(machine.second) == "too-many-runtimes"
+    world.approve(clinic)
+    machine.second()
+
+
+def _row(world: World, clinic: Clinic) -> RuntimeRow:
+    with world.ledger.view() as kept:
+        row = kept.runtime(clinic.runtime)
+    assert row is not None
+    return row
 
 
 def _fill(world: World, row: RuntimeRow, count: int) -> None:

@@ -38,6 +38,32 @@ def test_approval_takes_the_compared_fingerprint(world: World) -> None:
     assert world.partners.get(world.admin, other.organization).status == "pending"
 
 
+def test_whoever_was_never_approved_can_be_dropped(world: World) -> None:
+    thief = world.joined("thief", world.invite("clinic"))
+    world.enroll(thief)
+    done = world.partners.refuse(world.admin, thief.organization, REASON)
+    record = world.records()[done.entry]
+    assert record.kind is Kind.SUSPENSION
+    assert record.details == {
+        "partner": "clinic",
+        "reason": REASON.reason,
+        "status": "refused",
+        "by": world.admin.id,
+    }
+    again = lambda: world.partners.refuse(world.admin, thief.organization, REASON)  # noqa: E731 - short
+    assert refused(again) == "not-found"
+    with world.ledger.view() as kept:
+        assert kept.runtime(thief.runtime) is None
+        assert kept.member(thief.manager.id) is None
+    # Whoever has an invite may ask again.
+    assert world.enroll(thief).status == "pending"
+    world.approve(thief)
+    assert refused(again) == "partner-approved"
+    assert (
+        refused(lambda: world.partners.refuse(thief.manager, thief.organization, REASON)) == "not-permitted"
+    )
+
+
 def test_approval_picks_one_organization_and_drops_the_others_of_the_name(world: World) -> None:
     clinic = world.joined("clinic")
     thief = world.joined("thief", world.invite("clinic"))

@@ -40,6 +40,11 @@ def _add_partners(area: Area, partners: Partners) -> None:
         """Approve a partner, or one more runtime of it, whose fingerprint was compared."""
         return partners.approve(caller, organization, ask)
 
+    @area.post("/partners/{organization}/refuse", Permission.PARTNER_APPROVE)
+    def refuse_partner(caller: Caller, organization: str, ask: ReasonAsk) -> Done:
+        """Drop an organization that nobody has approved."""
+        return partners.refuse(caller, organization, ask)
+
     @area.post("/partners/{organization}/suspend", Permission.PARTNER_SUSPEND)
     def suspend_partner(caller: Caller, organization: str, ask: ReasonAsk) -> PartnerAnswer:
         """Stop everything of a partner, until it is resumed."""
