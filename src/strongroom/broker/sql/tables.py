@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """The migration that makes these tables."""
 
 METADATA: Final = MetaData(

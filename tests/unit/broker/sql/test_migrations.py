@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
 from strongroom.broker.migrations import configuration, migrate_down, migrate_up, verify_current
+from strongroom.broker.records import LicenseStatus
 from strongroom.broker.sql.engine import make_engine
 from strongroom.broker.sql.store import open_store
 from strongroom.broker.sql.tables import METADATA, REVISION
@@ -90,6 +91,27 @@ def test_up_and_down_and_up_again(empty_url: str) -> None:
     migrate_up(empty_url)
     assert _describe(empty_url) == first
     verify_current(empty_url)
+
+
+def test_a_refused_license_is_a_revoked_one_to_what_came_before(empty_url: str) -> None:
+    store = open_store(empty_url, create=True)
+    with store.write() as kept:
+        for letter, status in zip("abc", ("refused", "granted", "revoked"), strict=True):
+            kept.add_license(rows.license_row(f"lic-{letter}", status=LicenseStatus(status)))
+    store.close()
+    migrate_down(empty_url, "0002")
+    assert _statuses(empty_url) == ["revoked", "granted", "revoked"]
+    migrate_up(empty_url)
+    assert _statuses(empty_url) == ["revoked", "granted", "revoked"]
+    open_store(empty_url).close()
+
+
+def _statuses(url: str) -> list[str]:
+    engine = make_engine(url)
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT status FROM license ORDER BY license")).scalars().all()
+    engine.dispose()
+    return list(found)
 
 
 def test_the_newest_migration_is_the_one_that_the_tables_name() -> None:
