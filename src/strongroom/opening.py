@@ -48,6 +48,10 @@ Release = Signed[OfflineFile] | Signed[PassphraseFile]
 _OF_THE_CLOCK: Final = frozenset({Code.CLOCK_SET_BACK, Code.NOT_YET_VALID, Code.EXPIRED})
 
 
+REACHED: Final = Level.LOCAL
+"""The level that an installation reaches: its worker runs under the account of whoever opens the model."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
     """A model that may be opened: who, what, under which license, with which key file."""
@@ -83,7 +87,7 @@ def open_model(
     *,
     now: datetime,
     right: Right = Right.PREDICT,
-    level: Level = Level.LOCAL,
+    level: Level = REACHED,
     purpose: str | None = None,
     license_id: str | None = None,
     boot: Boot | None = None,

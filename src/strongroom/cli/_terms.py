@@ -20,6 +20,7 @@ from strongroom.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from strongroom.cli._shared import Shared
     from strongroom.license.terms import Rate, Term
 
 _LONGEST_OFFLINE: Final = "1y"
@@ -83,6 +84,17 @@ class TermOptions:
     offline_files: Annotated[
         int | None, Parameter(help="On how many installations without a broker (else those enrolled now).")
     ] = None
+
+    def warn(self, shared: Shared) -> None:
+        """Say it if what was typed gives a license that no installation can use."""
+        from strongroom.license.request import Level
+        from strongroom.opening import REACHED
+
+        if self.level is not None and not REACHED.reaches(Level(self.level)):
+            shared.terminal.warning(
+                f"no installation reaches the level {self.level} yet, only {REACHED}: "
+                "nothing opens under this license until one does"
+            )
 
     def terms(self, model: str, *, runtimes: int, now: datetime) -> list[Term]:
         """Return the terms that were typed.

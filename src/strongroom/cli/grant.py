@@ -89,6 +89,7 @@ def grant(
     if under is not None:
         _release_for_site(shared, partners[0], model, under, fingerprint, output)
         return
+    terms.warn(shared)
     text = _text(shared, agreement)
     wish = _Wish(shared, model, terms, text, _passphrase(shared, with_passphrase, license_passphrase_file))
     _grant(wish, partners, fingerprint, output, into, by_file=by_file)

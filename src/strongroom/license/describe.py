@@ -83,6 +83,11 @@ _PERIODS: Final = {
 }
 
 
+def describe_level(level: Level) -> str:
+    """Return where a model runs that is protected so."""
+    return _LEVELS[level]
+
+
 def describe_license(chain: LicenseChain, zone: tzinfo = UTC) -> list[Line]:
     """Describe every document of a chain, widest first, with instants also in a zone."""
     lines: list[Line] = []
@@ -132,7 +137,7 @@ def describe_term(term: Term, zone: tzinfo = UTC) -> Line:
                 f"The holder may {_join([_RIGHTS[right] for right in term.rights])}, nothing else.",
             )
         case Levels():
-            return "Protection", f"Level {term.at_least} or stronger: {_LEVELS[term.at_least]}."
+            return "Protection", f"Level {term.at_least} or stronger: {describe_level(term.at_least)}."
         case Purpose():
             quoted = [f"'{purpose}'" for purpose in term.purposes]
             return "Purpose", f"Only for {_join(quoted, 'or')}."

@@ -120,7 +120,7 @@ class Levels(Tagged, frozen=True, kw_only=True, tag="levels"):
             self,
             Code.LEVEL_TOO_LOW,
             f"the license asks for level {self.at_least} or stronger; reached is {level}",
-            "Run 'strongroom doctor' to see what is missing.",
+            f"'strongroom doctor' says which level this machine reaches. {case.ask(f'level {level}')}",
         )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from strongroom.cli._shared import Shared
-from strongroom.cli.doctor import kernel, library, party
+from strongroom.cli.doctor import kernel, library, party, protection
 from strongroom.cli.doctor.finding import Finding, Level
 from tests.scenarios.command_line import run_in_process
 from tests.unit.cli.conftest import Party, Scene
@@ -150,6 +150,12 @@ def test_the_kernel_is_asked_and_not_guessed() -> None:
     found = {finding.check: finding for finding in kernel.findings()}
     limit = resource.getrlimit(resource.RLIMIT_CORE)[0]
     assert (found["core dumps"].level is Level.PASS) == (limit == 0)
+
+
+def test_the_level_of_this_machine_is_said() -> None:
+    (finding,) = protection.findings()
+    assert finding.message.startswith("local: a model runs under a user's own account")
+    assert "sealed, attested, hosted yet" in finding.message
 
 
 def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,6 +116,18 @@ def test_a_grant_that_cannot_be_meant_is_refused(hospital: Party, words: tuple[s
     hospital.run("grant", *words, code=2)
 
 
+def test_a_level_that_no_installation_reaches_is_warned_of(scene: Scene) -> None:
+    words = ("grant", scene.enrollment, "risk", "--fingerprint", scene.fingerprint, "-o", "-", "--level")
+    assert "no installation reaches" not in scene.hospital.run(*words, "local").stderr
+    warned = scene.hospital.run(*words, "sealed").stderr
+    assert "no installation reaches the level sealed yet, only local" in warned
+    scene.accept(scene.grant("--level", "sealed"))
+    refused = scene.clinic.run("open", "risk", code=5).stderr
+    assert "[level-too-low]" in refused
+    assert "'strongroom doctor' says which level this machine reaches" in refused
+    assert "level reached: local" in scene.clinic.run("doctor", code=None).text
+
+
 def test_granting_to_an_unknown_fingerprint_is_refused(scene: Scene) -> None:
     words = ("grant", scene.enrollment, "risk", "-o", "-")
     assert "[fingerprint-needed]" in scene.hospital.run(*words, "--yes", code=2).stderr

@@ -54,6 +54,7 @@ def narrow(
     from strongroom.keys.introduction import verify_enrollment, verify_fingerprint
     from strongroom.license.documents import Party
 
+    terms.warn(shared)
     home = shared.open_home()
     pinned = home.trust.get(verified_chain(home, find_license(home, license)).owner)
     owner = home.trust.confirmed(pinned.id)

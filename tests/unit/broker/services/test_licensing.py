@@ -150,6 +150,15 @@ class TestTwoPeople:
         assert (approval.kind, approval.details["by"]) == (Kind.APPROVAL, second.id)
         assert clinic.organization in approval.subjects
 
+    def test_two_people_are_two_keys_and_the_log_tells_who_added_the_second(self, careful: World) -> None:
+        # What docs/broker.md says of it: nobody can tell whose hand holds a key.
+        license = careful.granted(careful.clinic()).license
+        second = careful.add_admin()
+        assert careful.licensing.approve(second, license).status == "granted"
+        added, approved = careful.records(second.id)[-1], careful.records(license)[-1]
+        assert (added.kind, added.details["by"]) == (Kind.MEMBERSHIP, careful.admin.id)
+        assert (approved.kind, approved.details["by"]) == (Kind.APPROVAL, second.id)
+
     def test_a_request_is_nothing_to_the_partner(self, careful: World) -> None:
         clinic = careful.clinic()
         license = careful.granted(clinic).license

@@ -6,15 +6,19 @@ from typing import Any
 import pytest
 
 from strongroom._encoding import to_instant
-from strongroom.broker.principal import Role
+from strongroom.broker.principal import PrincipalKind, Role
+from strongroom.broker.services.admission import find_candidate
 from strongroom.broker.services.members import add_first_admin
 from strongroom.keys.identity import member_id
 from strongroom.keys.key_pair import SigningKey
 from strongroom.keys.member import MemberRole
 from strongroom.keys.text import KeyKind
+from strongroom.license.period import Period
+from strongroom.license.terms import Predictions
 from strongroom.log.entry import Kind
-from strongroom.protocol.broker import MemberAsk
+from strongroom.protocol.broker import AcceptanceAsk, LicenseAsk, MemberAsk
 from tests.unit.broker.services.hospital import DAY, NOW, Clinic, World, refused
+from tests.unit.broker.services.machine import Machine, used
 
 KEY = SigningKey.generate(KeyKind.MEMBER)
 ID = member_id(KEY.public)
@@ -142,6 +146,32 @@ class TestAtAPartner:
         clinic = world.clinic()
         world.members.remove(clinic.manager, clinic.manager.id)
         assert self.listed(world, clinic) == []
+
+    def test_its_access_outlives_the_people_of_both_sides(self, world: World) -> None:
+        clinic = world.clinic()
+        leaving = world.add_admin()
+        signed = LicenseAsk(license=world.sign_license(clinic.party, [Predictions(limit=9, per=Period.DAY)]))
+        license = world.licensing.grant(leaving, signed).license
+        world.licensing.accept(clinic.manager, AcceptanceAsk(acceptance=clinic.accept(license)))
+        machine = Machine.enrolled(world, clinic, license=license)
+        machine.take()
+        machine.use(2)
+        # Who granted, and who accepted and enrolled.
+        world.members.remove(world.admin, leaving.id)
+        world.members.remove(clinic.manager, clinic.manager.id)
+        with world.ledger.view() as kept:
+            for member in (leaving.id, clinic.manager.id):
+                assert kept.member(member) is None
+            candidate = find_candidate(
+                kept, PrincipalKind.RUNTIME, machine.runtime, owner_id=world.keys.owner_id
+            )
+        assert candidate.admit(NOW) == machine.principal
+        machine.take()
+        assert used(machine) == 2
+        world.watch.time += DAY
+        fresh = machine.second()
+        fresh.take()
+        assert world.licensing.get(fresh.principal, license).status == "granted"
 
 
 def test_members_come_in_pages(world: World) -> None:
