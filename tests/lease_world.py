@@ -163,23 +163,41 @@ class LeaseWorld:
         """A line of the hospital's admin."""
         return _member_client(self.hospital, self.owner_id, self.wire, self.url, self.broker_clock.now)
 
-    def opening(self, home: Home | None = None, right: Right = Right.PREDICT) -> Opening:
+    def grant_more(self, *terms: Term) -> str:
+        """Grant the clinic one more license for the model, and accept it; returns its id."""
+        now = self.machine.wall()
+        granted = grant_at_broker(self.hospital, "clinic", "risk", terms=terms, now=now)
+        _all_sent(self.hospital, self.admin, self.owner_id)
+        accept(self.clinic, read_offer(self.clinic, granted.file), now=now, to_broker=True)
+        _all_sent(self.clinic, self.client(), self.owner_id)
+        return granted.license_id
+
+    def opening(
+        self, home: Home | None = None, right: Right = Right.PREDICT, license: str | None = None
+    ) -> Opening:
         """Open as far as possible without a lease."""
         return open_model(
-            home or self.clinic, "risk", now=self.machine.wall(), right=right, boot=self.machine
+            home or self.clinic,
+            "risk",
+            now=self.machine.wall(),
+            right=right,
+            license_id=license,
+            boot=self.machine,
         )
 
-    def holder(self, home: Home | None = None) -> Leaseholder:
+    def holder(self, home: Home | None = None, license: str | None = None) -> Leaseholder:
         """Return what takes the lease."""
         home = home or self.clinic
-        return Leaseholder(home, self.opening(home), self.client(home), self.clock)
+        return Leaseholder(home, self.opening(home, license=license), self.client(home), self.clock)
 
-    def session(self, home: Home | None = None, pace: Pace = QUIET) -> OpenSession:
+    def session(
+        self, home: Home | None = None, pace: Pace = QUIET, license: str | None = None
+    ) -> OpenSession:
         """Begin a session as the runtime does, without processes."""
         home = home or self.clinic
-        holder = self.holder(home)
+        holder = self.holder(home, license)
         session = LeaseSession.begin(holder, self.worker_key, self.clock, pace)
-        opening = self.opening(home)
+        opening = self.opening(home, license=license)
         meter = Meter(home.marks, opening.chain, opening.request, session.facts)
         meter.check(session.now())
         session.start(meter)

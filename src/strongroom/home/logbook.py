@@ -13,12 +13,17 @@ Files:
 
 A new state is on the disk before anything follows from it. Whoever has one state of a log notices
 when it is rewritten, forked or cut off by its owner; the rules are those of ``log.witness``.
+
+All programs of a home share one memory of a log. Whoever has asked while another moved it on asks
+again, from where it is now (``log-offer-size``); whoever had to do so once does it in turn.
 """
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, Protocol
@@ -28,7 +33,7 @@ import msgspec
 from strongroom._encoding import to_hex
 from strongroom._limits import LIMITS
 from strongroom.crypto.digest import sha256
-from strongroom.errors import ObjectNotFound, VerificationError
+from strongroom.errors import ObjectNotFound, StorageUnavailable, VerificationError
 from strongroom.home import files
 from strongroom.home.record import read_record, write_record
 from strongroom.keys.owner import Owner
@@ -41,10 +46,14 @@ from strongroom.log.offer import Offer
 from strongroom.log.origin import Origin
 from strongroom.log.proof import Proof
 from strongroom.log.verifiers import verifiers_for_log
-from strongroom.log.witness import advance_offer, succeed
+from strongroom.log.witness import advance, advance_offer, succeed
 
 _RECORD: Final = ".json"
 _LOCK: Final = ".lock"
+_TURN: Final = ".turn"
+_TURN_SECONDS: Final = 20.0
+_TRIES: Final = 10
+_WAIT_SECONDS: Final = 0.05
 _REFUSED: Final = ".refused"
 _PROOF: Final = ".tlog-proof"
 _EVIDENCE: Final = frozenset({"log-fork", "log-rewritten", "log-rollback"})
@@ -159,7 +168,12 @@ class Logbook:
         """
         keys = log_keys(owner, offer.note, now)
         with self._holding(owner.id, offer) as last:
-            checkpoint = advance_offer(last, offer, keys)
+            if last is not None and Checkpoint.from_bytes(offer.note.unverified_text) == last:
+                # Another process brought this very state: from wherever it was asked for, there
+                # is nothing left to prove.
+                checkpoint = advance(last, offer.note, (), keys)
+            else:
+                checkpoint = advance_offer(last, offer, keys)
             self._keep(owner.id, offer.note)
         return Advanced(last, checkpoint)
 
@@ -181,17 +195,45 @@ class Logbook:
             StorageUnavailable: the state cannot be kept.
         """
         before = self.last(owner.id)
+        tries = 0
         while True:
             last = self.last(owner.id)
             offer = Offer.from_bytes(source.offer(0 if last is None else last.size))
             origin = _origin(offer.note)
             if (
-                last is None
-                or origin.owner != owner.id
-                or origin.number <= Origin.from_text(last.origin).number
+                last is not None
+                and origin.owner == owner.id
+                and origin.number > Origin.from_text(last.origin).number
             ):
+                self._succeed(owner, source, last, origin, now, accept_lost_entries)
+                continue
+            tries += 1
+            try:
                 return Advanced(before, self.advance(owner, offer, now).after)
-            self._succeed(owner, source, last, origin, now, accept_lost_entries)
+            except VerificationError as error:
+                if error.code != "log-offer-size" or tries == _TRIES:
+                    raise
+            time.sleep(random.uniform(0, tries * _WAIT_SECONDS))  # noqa: S311 - spreads load, guards nothing
+
+    @contextmanager
+    def turn(self, owner_id: str) -> Iterator[None]:
+        """Ask one after the other, for those whom others of this home have overtaken.
+
+        Whoever waits too long goes on out of turn: the one before may wait for an answer
+        that never comes.
+
+        Raises:
+            FormatError: not an owner id.
+            StorageUnavailable: the file of the lock cannot be made.
+        """
+        files.make_folder(self._folder)
+        with ExitStack() as held:
+            try:
+                held.enter_context(files.locked(self._path(owner_id, _TURN), timeout_seconds=_TURN_SECONDS))
+            except StorageUnavailable as error:
+                if error.code != "locked":
+                    raise
+            yield
 
     def cosign(self, owner_id: str, organization: str, key: WitnessKey, now: datetime) -> bytes:
         """Cosign the state that was believed last; returns the message for the owner's broker.

@@ -60,7 +60,7 @@ _SHUT_OUT: Final = frozenset(
 _LOG_MOVED: Final = frozenset({"log-offer-size", "log-origin"})
 _OWNER_MOVED: Final = frozenset({"owner-outdated", "log-key"})
 """Something is signed under an owner document, or by a log key, that is newer than what is known here."""
-_LOG_TRIES: Final = 3
+_LOG_TRIES: Final = 5
 _STALE: Final = "request-stale"
 _NEVER_TAKEN_IN: Final = frozenset({_STALE, "usage-wrong", "usage-missing"})
 """Said of the request itself, by a broker that has not taken it in before: it must be made anew."""
@@ -356,15 +356,22 @@ class Leaseholder:
         return lease
 
     def _exchange(self, pending: Pending, request: LeaseRequest) -> Signed[Lease]:
-        for _ in range(_LOG_TRIES):
-            try:
-                return self._exchange_once(pending, request)
-            except VerificationError as error:
-                if error.code not in _LOG_MOVED:
-                    raise
-            # Another process of this home saw more of the log, or a restored broker began a new one.
-            self._home.logbook.follow(self._owner, self._client, self._client.now)
-        return self._exchange_once(pending, request)
+        try:
+            return self._exchange_once(pending, request)
+        except VerificationError as error:
+            if error.code not in _LOG_MOVED:
+                raise
+        # Another process of this home saw more of the log, or a restored broker began a new one.
+        logbook, owner_id = self._home.logbook, self.place.owner
+        with logbook.turn(owner_id):
+            for _ in range(_LOG_TRIES):
+                logbook.follow(self._owner, self._client, self._client.now)
+                try:
+                    return self._exchange_once(pending, request)
+                except VerificationError as error:
+                    if error.code not in _LOG_MOVED:
+                        raise
+            return self._exchange_once(pending, request)
 
     def _exchange_once(self, pending: Pending, request: LeaseRequest) -> Signed[Lease]:
         answer = self._client.take_lease(

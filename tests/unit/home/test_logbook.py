@@ -68,9 +68,16 @@ class TestAnswers:
             # As another process of the home, or this one after a crash, has it.
             assert Home.open(home.path).logbook.size(broker.owner.id) == 1 + 71 * (number + 1)
 
-    def test_the_same_answer_again_is_refused_as_a_late_one(self, broker: LogBroker, home: Home) -> None:
+    def test_the_same_answer_again_changes_nothing(self, broker: LogBroker, home: Home) -> None:
         given = answer(broker, home, "one")
         believe(home, broker.owner, given)
+        before = home.logbook.note(broker.owner.id)
+        believe(home, broker.owner, given)
+        assert home.logbook.note(broker.owner.id) == before
+
+    def test_a_late_answer_is_to_be_asked_for_again(self, broker: LogBroker, home: Home) -> None:
+        given = answer(broker, home, "one")
+        believe(home, broker.owner, answer(broker, home, "two"))
         refused(
             VerificationError,
             "log-offer-size",
