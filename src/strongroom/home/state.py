@@ -33,11 +33,14 @@ from strongroom.keys.key_pair import SigningKey
 from strongroom.license.counted_terms import MAX_RATE_SECONDS
 from strongroom.license.counters import prune
 from strongroom.license.period import CounterKey, CounterName
+from strongroom.license.release_documents import Lease, OfflineFile
 from strongroom.license.request import Authority, BreakGlassUse, Budget, Facts, Recent
 
 TYP: Final = "strongroom-state+jws"
 _LONGEST_WINDOW: Final = timedelta(seconds=MAX_RATE_SECONDS)
 _SECOND: Final = timedelta(seconds=1)
+_REPORTED: Final = (Lease.PREFIX, OfflineFile.PREFIX)
+"""Ids of what is reported on; its counts go when the report has arrived."""
 
 A = TypeVar("A", bound=object)
 
@@ -158,11 +161,11 @@ class State:
         authority = known.authority
         if not isinstance(authority, Authority):
             return None
-        breaks = self.breaks_of(authority.license)
-        # One that was broken under an earlier lease says nothing about this outage.
-        if not breaks or breaks[-1].lease != authority.id:
-            return None
-        return BreakGlassUse(breaks[-1].started_at, breaks[-1].reason, len(breaks))
+        # One that was broken under an earlier lease says nothing about this outage, and one under
+        # the lease of another package nothing about this package.
+        breaks = enumerate(self.breaks_of(authority.license), start=1)
+        newest = max(((number, each) for number, each in breaks if each.lease == authority.id), default=None)
+        return None if newest is None else BreakGlassUse(newest[1].started_at, newest[1].reason, newest[0])
 
     def _after_report(self, authority: A, now: datetime | None) -> A:
         if now is None or not isinstance(authority, Authority) or authority.id not in self.closed:
@@ -192,8 +195,10 @@ class State:
             for document, entries in self.recent.items()
             if (kept := tuple(each for each in entries if each.at > now - _LONGEST_WINDOW))
         }
-        used = {key: count for key, count in prune(self.used, now).items() if count}
-        return replace(self, used=used, recent=recent)
+        kept = prune(self.used, now)
+        # A report names every period: what was used under a lease yesterday is told tomorrow.
+        kept |= {key: count for key, count in self.used.items() if key.document.startswith(_REPORTED)}
+        return replace(self, used={key: count for key, count in kept.items() if count}, recent=recent)
 
 
 def _left(lease: str, closed: Closed, entry: Budget, now: datetime) -> Budget | None:

@@ -214,6 +214,11 @@ def test_break_glass_is_numbered_and_counts_for_its_own_lease(make: Make) -> Non
     leased.marks.note_reported(leased.owner, license, [NOW + timedelta(minutes=1)])
     reported = [each.reported for each in leased.marks.read(leased.owner).breaks_of(license)]
     assert reported == [True, False]
+    # Under the lease of another package of the same license: that of the first one goes on.
+    assert smash(SECOND, 3) == 3
+    state = leased.marks.read(leased.owner)
+    numbers = [use.number for use in map(state.use_in_force, map(leased.facts, (FIRST, SECOND))) if use]
+    assert numbers == [2, 3]
 
 
 def test_a_state_without_leases_is_written_as_before(make: Make) -> None:

@@ -126,3 +126,10 @@ def test_counts_of_periods_that_are_over_are_forgotten_and_zeros_too() -> None:
     last_hour = CounterKey(LICENSE, CounterName.TOKENS, "2026-11-24T02")
     state = State(used={this_month: 1, total: 2, last_hour: 3, total._replace(document="lic-0"): 0})
     assert state.pruned(NOW).used == {this_month: 1, total: 2}
+
+
+@pytest.mark.parametrize("kind", ["lea-", "off-"])
+def test_what_is_still_to_be_reported_is_kept_over_the_end_of_its_period(kind: str) -> None:
+    last_hour = CounterKey(kind + 24 * "a", CounterName.PREDICTIONS, "2026-11-24T02")
+    state = State(used={last_hour: 3, last_hour._replace(document=LICENSE): 3})
+    assert state.pruned(NOW).used == {last_hour: 3}
