@@ -41,7 +41,8 @@ PRIVATE_MODE: Final = 0o600
 PUBLIC_MODE: Final = 0o644
 FOLDER_MODE: Final = 0o700
 
-_LOCK_TIMEOUT_SECONDS: Final = 60.0
+LOCK_SECONDS: Final = 60.0
+"""How long to wait for a lock that somebody else holds."""
 _LOCK_POLL_SECONDS: Final = 0.002
 _TEMPORARY_PREFIX: Final = ".strongroom-"
 _TEMPORARY_SUFFIX: Final = ".tmp"
@@ -275,7 +276,7 @@ def _read_descriptor(fd: int, path: Path, max_bytes: int) -> bytes:
 
 
 @contextmanager
-def locked(path: Path, *, timeout_seconds: float = _LOCK_TIMEOUT_SECONDS) -> Iterator[None]:
+def locked(path: Path, *, timeout_seconds: float = LOCK_SECONDS) -> Iterator[None]:
     """Hold an exclusive lock on a lock file, against other processes and other threads.
 
     The lock ends with the block or with the process, however it dies. It is not

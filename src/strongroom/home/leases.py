@@ -110,8 +110,12 @@ class Leases:
         self._folder = folder
 
     @contextmanager
-    def locked(self, place: LeasePlace) -> Iterator[None]:
+    def locked(self, place: LeasePlace, *, timeout_seconds: float = files.LOCK_SECONDS) -> Iterator[None]:
         """Hold a lease against other processes and threads of this home.
+
+        Args:
+            place: Which.
+            timeout_seconds: How long to wait for others.
 
         Raises:
             StorageUnavailable: somebody else holds it for too long (code ``locked``).
@@ -119,7 +123,12 @@ class Leases:
         """
         path = self._path(place, _LOCK)
         self._make_folder(path.parent)
-        with files.locked(path):
+        held = (
+            files.locked(path)
+            if timeout_seconds is None
+            else files.locked(path, timeout_seconds=timeout_seconds)
+        )
+        with held:
             yield
 
     def read(self, place: LeasePlace) -> LeaseRecord:

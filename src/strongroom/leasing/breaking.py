@@ -15,12 +15,14 @@ from datetime import datetime
 from typing import Final
 
 from strongroom.connection.broker_client import BrokerClient
-from strongroom.connection.interface import NOT_THE_BROKER
-from strongroom.errors import BrokerUnavailable, LicenseDenied, UsageError, VerificationError
+from strongroom.errors import Error, LicenseDenied, UsageError
 from strongroom.home.boot_clock import OnlineClock
 from strongroom.home.home import Home
 from strongroom.home.state import Broken
+from strongroom.keys.key_pair import SealingKey
 from strongroom.leasing.answer import verify_kept
+from strongroom.leasing.leaseholder import Leaseholder
+from strongroom.leasing.silence import is_busy, is_silence
 from strongroom.license.codes import Code
 from strongroom.license.document import MAX_REASON_CHARS
 from strongroom.license.evaluate import evaluate
@@ -42,7 +44,7 @@ def break_glass(
     Args:
         home: The partner's home.
         opening: The model, as ``open_model`` found it.
-        client: The line to the broker, which is tried first.
+        client: The line to the broker, which is asked for a lease first.
         reason: Why; the owner reads it.
         clock: The time.
 
@@ -52,14 +54,16 @@ def break_glass(
             lease before (code ``no-lease``).
         LicenseDenied: the license does not allow it, or not any more, or the broker had said no
             before it fell silent.
+        BrokerRefused: the broker says no now.
+        ObjectNotFound: the broker does not know the license or the package.
         FormatError: the reason is no line of text of up to 500 characters, or a file is damaged.
-        VerificationError: the lease that was kept does not hold.
+        VerificationError: what answers is not believed, or the lease that was kept does not hold.
         IntegrityError: the state of this runtime was changed by somebody else.
         NoMatchingKey: there is no device key toward this owner, or it cannot be opened.
         StorageUnavailable: a file cannot be read or written.
     """
     verify_text(reason, "a reason", most=MAX_REASON_CHARS)
-    _verify_silent(client)
+    _verify_silent(Leaseholder(home, opening, client, clock))
     with home.leases.locked(opening.place):
         record = home.leases.read(opening.place)
         if record.lease is None:
@@ -88,13 +92,13 @@ def break_glass(
     return use
 
 
-def _verify_silent(client: BrokerClient) -> None:
+def _verify_silent(holder: Leaseholder) -> None:
+    """Try what an open session tries: a broker that answers everything but that is silent all the same."""
     try:
-        client.owner()
-    except BrokerUnavailable:
-        return
-    except VerificationError as error:
-        if error.code in NOT_THE_BROKER:
+        # Nobody opens anything with this one: sessions that are open have the key already.
+        holder.take(SealingKey.generate().public_text)
+    except Error as error:
+        if is_silence(error) or is_busy(error):
             return
         raise
     raise UsageError(

@@ -10,6 +10,9 @@ The order is what makes a crash harmless. The lease before is closed in the sign
 that its report is final; report and request are written to the home; then they are sent. Whatever
 happens from then on, the same request is asked again, and the broker gives the same lease. Late use
 of the old lease is charged to the new one before the new one is in force (spec/license.md, "Usage reports").
+
+A lease that is closed has little left for an outage, in later periods too. So nothing is closed before
+the broker has answered something else, and a request that it has certainly not taken in is taken back.
 """
 
 from __future__ import annotations
@@ -23,12 +26,16 @@ import msgspec
 
 from strongroom.connection.broker_client import BrokerClient
 from strongroom.errors import BrokerRefused, Error, LicenseDenied, ObjectNotFound, VerificationError
+from strongroom.home import files
 from strongroom.home.boot_clock import OnlineClock, anchored
 from strongroom.home.home import Home
 from strongroom.home.leases import LeasePlace, LeaseRecord, Pending, Refusal
 from strongroom.keys.key_pair import sealing_public_from_text
 from strongroom.keys.owner import Owner, OwnerChain
 from strongroom.leasing.answer import verify_announcements, verify_kept, verify_lease
+from strongroom.leasing.silence import is_silence
+from strongroom.license.codes import Code
+from strongroom.license.counted_terms import Counted
 from strongroom.license.documents import (
     BreakGlassReport,
     Count,
@@ -40,7 +47,7 @@ from strongroom.license.documents import (
 )
 from strongroom.license.fields import new_serial
 from strongroom.license.marks import withdrawn
-from strongroom.license.period import CounterKey, CounterName
+from strongroom.license.period import CounterKey, CounterName, Period
 from strongroom.license.request import Facts
 from strongroom.license.runtime_documents import worker_key_digest
 from strongroom.license.signing import Signed, read_unverified, sign_document, verify_by_owner
@@ -64,6 +71,18 @@ _LOG_TRIES: Final = 5
 _STALE: Final = "request-stale"
 _NEVER_TAKEN_IN: Final = frozenset({_STALE, "usage-wrong", "usage-missing"})
 """Said of the request itself, by a broker that has not taken it in before: it must be made anew."""
+
+_USED_UP: Final = frozenset(
+    {
+        Code.PREDICTIONS_USED_UP.value,
+        Code.TOKENS_USED_UP.value,
+        Code.EXPLANATIONS_USED_UP.value,
+        Code.NO_BUDGET.value,
+    }
+)
+"""No for this hour, day or month. With the next one, and with grace, use goes on."""
+_PATIENCE_SECONDS: Final = 5.0
+"""How long to wait for another program of this home that asks, if there is a lease to go on with."""
 
 T = TypeVar("T")
 
@@ -146,12 +165,16 @@ class Leaseholder:
             VerificationError: what answers is not the broker, or the answer is not believed.
             IntegrityError: the log does not have the lease, or is another than before.
             FormatError: the answer, or a file of this home, is damaged.
-            StorageUnavailable: the home cannot be read or written.
+            StorageUnavailable: the home cannot be read or written, or another program of it waits
+                for an answer (code ``locked``; only for seconds, if there is a lease to go on with).
         """
-        with self._home.leases.locked(self.place):
+        patience = files.LOCK_SECONDS if self.record().lease is None else _PATIENCE_SECONDS
+        with self._home.leases.locked(self.place, timeout_seconds=patience):
             record = self.record()
             if record.pending is not None:
                 record = self._settle(record, record.pending)
+            elif record.lease is not None:
+                self._verify_answering()
             try:
                 lease, nonce = self._renew(record, worker_key, predictions)
             except BrokerRefused as refusal:
@@ -279,6 +302,20 @@ class Leaseholder:
         )
         return replace(facts, break_glass=self._home.marks.read(self.place.owner).use_in_force(facts))
 
+    def _verify_answering(self) -> None:
+        """Ask something that changes nothing, so that a broker that is silent ends nothing.
+
+        Raises:
+            BrokerUnavailable: no answer.
+            Error: an answer that is none.
+        """
+        try:
+            self.poll()
+        except Error as error:
+            if is_silence(error):
+                raise
+            # What it says no with, it says to the request as well, and there it counts.
+
     def _settle(self, record: LeaseRecord, pending: Pending) -> LeaseRecord:
         """Ask again what was asked before a crash or a silence: until then nothing else may be asked."""
         request = read_unverified(pending.request, LeaseRequest)
@@ -350,7 +387,7 @@ class Leaseholder:
         try:
             lease = self._exchange(pending, request)
         except (LicenseDenied, BrokerRefused, ObjectNotFound) as refusal:
-            self._note_refusal(record, request, refusal)
+            self._note_refusal(record, request, refusal, is_fresh=is_fresh)
             raise
         self._adopt(record, pending, request, lease, is_fresh=is_fresh)
         return lease
@@ -429,12 +466,16 @@ class Leaseholder:
         if started:
             self._home.marks.note_reported(self.place.owner, self.place.license, started)
 
-    def _note_refusal(self, record: LeaseRecord, request: LeaseRequest, refusal: Error) -> None:
+    def _note_refusal(
+        self, record: LeaseRecord, request: LeaseRequest, refusal: Error, *, is_fresh: bool
+    ) -> None:
         """Keep what the broker said, so that every session of this home acts on it."""
-        is_final = _is_final(refusal)
+        is_until_later = refusal.code in _USED_UP and self._has_periods()
+        is_final = _is_final(refusal) and not is_until_later
         said = Refusal(code=refusal.code, message=str(refusal), hint=refusal.hint, is_final=is_final)
         after = msgspec.structs.replace(record, refusal=said)
-        if refusal.code in _NEVER_TAKEN_IN:
+        if refusal.code in _NEVER_TAKEN_IN or (is_until_later and is_fresh):
+            # A broker that refuses has taken nothing in.
             after = msgspec.structs.replace(after, pending=None)
             if request.previous is not None:
                 self._home.marks.reopen(self.place.owner, request.previous)
@@ -443,6 +484,11 @@ class Leaseholder:
             # lease, and the same is asked again when somebody has put things right.
             self._home.marks.end(self.place.owner, request.previous)
         self._home.leases.write(self.place, after)
+
+    def _has_periods(self) -> bool:
+        """Say whether what is used up may be there again later."""
+        terms = (term for _, term in self._opening.chain.terms())
+        return any(isinstance(term, Counted) and term.per is not Period.TOTAL for term in terms)
 
     def _verify_announced(self, revocations: tuple[str, ...], withdrawals: tuple[str, ...] = ()) -> None:
         self._verified_owner(lambda owner: verify_announcements(revocations, withdrawals, owner))

@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from strongroom.connection.interface import NOT_THE_BROKER
-from strongroom.errors import BrokerUnavailable, Error, LicenseDenied, VerificationError
+from strongroom.errors import Error, LicenseDenied, StorageUnavailable, VerificationError
 from strongroom.home.boot_clock import OnlineClock
 from strongroom.home.leases import LeaseRecord, Refusal
 from strongroom.leasing.answer import verify_kept
 from strongroom.leasing.leaseholder import Held, Leaseholder
+from strongroom.leasing.silence import is_busy, is_silence
 from strongroom.license.codes import Code
 from strongroom.license.documents import Lease
 from strongroom.license.request import Facts
@@ -106,6 +106,8 @@ class LeaseSession:
     ) -> LeaseSession:
         """Take a lease, or while the broker is silent open the one that the home has.
 
+        So it does while another program of this home waits for the answer to the same question.
+
         Raises:
             BrokerUnavailable: no answer, and the home has no lease.
             LicenseDenied: the broker says no.
@@ -114,8 +116,8 @@ class LeaseSession:
         outage_since = None
         try:
             held = holder.take(worker_key)
-        except (BrokerUnavailable, VerificationError) as error:
-            kept = holder.kept() if is_silence(error) else None
+        except Error as error:
+            kept = holder.kept() if is_silence(error) or is_busy(error) else None
             if kept is None:
                 raise
             refusal = holder.record().refusal
@@ -192,8 +194,8 @@ class LeaseSession:
         self._renew(wish)
         self.refresh()
         refusal = self._record.refusal
-        if is_ended and refusal is not None:
-            # The lease ended because of it: that is what its holder has to hear.
+        if refusal is not None and self._outage_since is None and (is_ended or refusal.code in _MORE_TO_HAVE):
+            # There is no more because of it: that is what its holder has to hear.
             raise _denied(refusal)
         return True
 
@@ -262,13 +264,20 @@ class LeaseSession:
                 self._meter.close()
             try:
                 self._holder.take(self._worker_key, wish)
-            except (BrokerUnavailable, VerificationError) as error:
-                if not is_silence(error):
-                    self._answered()
-                    raise
-                self._fell_silent()
-            except Error:
+            except StorageUnavailable as error:
+                # No answer of the broker: an outage neither begins nor ends with it, unless another
+                # program of this home still waits for that answer.
+                if is_busy(error):
+                    self._fell_silent()
+                else:
+                    self._put_off()
+            except Error as error:
+                if is_silence(error):
+                    self._fell_silent()
+                    return
                 self._answered()
+                if isinstance(error, VerificationError):
+                    raise
             else:
                 self._answered()
                 with self._lock:
@@ -278,7 +287,7 @@ class LeaseSession:
         with self._asking:
             try:
                 self._holder.poll()
-            except (BrokerUnavailable, VerificationError) as error:
+            except Error as error:
                 if not is_silence(error):
                     raise
                 self._fell_silent()
@@ -300,6 +309,11 @@ class LeaseSession:
             self._asked_at = time.monotonic()
             self._is_dirty = True
 
+    def _put_off(self) -> None:
+        with self._lock:
+            self._asked_at = time.monotonic()
+            self._is_dirty = True
+
     def _load(self) -> None:
         """Read what the home has, and make the facts of it. The caller holds the lock, or is alone."""
         stamp = self._holder.stamp()
@@ -310,11 +324,6 @@ class LeaseSession:
             self._slice = None
         self.facts = self._holder.facts(lease, outage_since=self._outage_since)
         self._record, self._lease, self._stamp, self._is_dirty = record, lease, stamp, False
-
-
-def is_silence(error: Error) -> bool:
-    """Say whether an error means that the broker was not reached: that is an outage, not an answer."""
-    return isinstance(error, BrokerUnavailable) or error.code in NOT_THE_BROKER
 
 
 def _denied(refusal: Refusal) -> LicenseDenied:

@@ -205,6 +205,9 @@ class Meter:
         if self._reservation is not None and _counted(verdict).keys() != self._reservation.charged.keys():
             # A new hour, day or month: what is left of the old one does not pass over.
             self.close()
+        if self._remaining is None:
+            # A count begins, that of grace: one session must not take all of it in one block.
+            self._remaining = _least(verdict)
         if self._prepaid and _periods(verdict) != self._prepaid_periods:
             self._prepaid = 0
         return self._reservation
