@@ -179,9 +179,8 @@ class _Attempt:
         if is_online:
             # The broker decides what it gives; all that can be said here is what no lease would change.
             facts = replace(facts, authority=AtOwner())
-            place = LeasePlace(owner=request.owner, license=chain.id, package=request.package_digest)
             clock = OnlineClock(wall=lambda: self.now, boot=self.boot)
-            now = clock.now(self.home.leases.read(place).anchor)
+            now = clock.now(state.anchor, state.clock)
         verdict = evaluate(chain, request, state.facts(facts, request.name), now)
         if isinstance(verdict, Denied):
             if not is_online or exactly or verdict.code not in _OF_THE_CLOCK:

@@ -209,6 +209,29 @@ def test_a_partner_that_turns_its_state_back_gets_no_larger_quota_from_the_broke
     assert world.used_at_broker() + world.held_at_broker() <= 12
 
 
+@pytest.mark.parametrize("terms", [(HUNDRED, GRACE), (GRACE,)], ids=["counted", "uncounted"])
+def test_a_lease_that_was_given_back_serves_nobody_who_has_it_open(
+    make: Make, terms: tuple[Term, ...]
+) -> None:
+    world = make(*terms)
+    session = world.session()
+    for _ in range(5):
+        session.predict(1)
+    world.holder().give_back()
+    world.wire.is_cut = True
+    for _ in range(3):
+        assert isinstance(refusal(lambda: session.predict(1)), LicenseDenied)
+        world.pass_time(10 * MINUTE)
+    world.wire.is_cut = False
+    session.predict(2)
+    world.holder().give_back()
+    session.predict(1)
+    session.end()
+    world.session().end()
+    assert world.used_at_broker() == (8 if HUNDRED in terms else 0)
+    assert len(world.clinic.marks.read(world.owner_id).closed) <= 1
+
+
 def test_a_suspended_license_stops_although_the_partner_keeps_its_lease(make: Make) -> None:
     world = make(GRACE, GLASS)
     session = world.session()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from strongroom._encoding import from_base64url, to_base64url
 from strongroom.connection.interface import Collect, Request, Response
 from strongroom.errors import BrokerUnavailable, Error, LicenseDenied
 from strongroom.home.home import Home
@@ -213,3 +215,66 @@ def test_while_one_program_waits_for_a_silent_broker_the_others_go_on(
     world.pass_time(4 * HOUR)
     running.lease._renew()
     running.predict(1)
+
+
+# -- clocks, while no broker says what time it is
+
+
+def test_a_clock_that_is_held_back_after_a_reboot_stops_no_time(make: Make) -> None:
+    world = make(GRACE)
+    world.session().predict(1)
+    world.wire.is_cut = True
+    world.machine.reboot()
+    wall = world.machine.wall()
+    session = world.session()
+    session.predict(1)
+    for _ in range(2):
+        world.pass_time(HOUR)
+        world.machine.set_wall(wall)
+        session.predict(1)
+    world.pass_time(HOUR)
+    world.machine.set_wall(wall)
+    assert refusal(lambda: session.predict(1)).code == "grace-ended"
+    # Nobody can have it written anew either.
+    assert refusal(world.session).code == "grace-ended"
+
+
+def test_a_clock_that_runs_ahead_after_a_reboot_and_is_set_right_stops_nobody(make: Make) -> None:
+    world = make(Grace(hours=24, predictions=50))
+    session = world.session()
+    session.predict(1)
+    world.wire.is_cut = True
+    world.machine.reboot()
+    true = world.machine.wall()
+    world.machine.set_wall(true + 2 * HOUR)
+    session = world.session()
+    session.predict(1)
+    world.pass_time(MINUTE)
+    world.machine.set_wall(true + MINUTE)
+    session.predict(1)
+    world.session().predict(1)
+
+
+def test_a_clock_that_was_refused_leaves_no_trace(make: Make) -> None:
+    world = make(GRACE)
+    world.session().predict(1)
+    world.wire.is_cut = True
+    world.machine.reboot()
+    true = world.machine.wall()
+    world.machine.set_wall(true + 20 * DAY)
+    assert refusal(world.session).code == "grace-ended"
+    world.machine.set_wall(true)
+    world.session().predict(1)
+
+
+def test_what_time_is_counted_from_cannot_be_edited(make: Make) -> None:
+    world = make(GRACE)
+    session = world.session()
+    session.predict(1)
+    path = next((world.clinic.path / "state").rglob("state.jws"))
+    header, payload, signature = path.read_text(encoding="ascii").split(".")
+    state = json.loads(from_base64url(payload))
+    state["anchor"]["boot_milliseconds"] += 10**6
+    edited = to_base64url(json.dumps(state, separators=(",", ":"), sort_keys=True).encode())
+    path.write_text(f"{header}.{edited}.{signature}", encoding="ascii")
+    assert refusal(world.session).code == "state-tampered"

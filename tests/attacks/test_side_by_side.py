@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,16 @@ def test_the_log_is_verified_while_others_renew(world: LeaseWorld) -> None:
         for thread in threads:
             thread.join()
     assert not refusals
+
+
+def test_a_time_that_is_known_for_one_license_is_known_for_all(world: LeaseWorld) -> None:
+    first, other = world.granted.license_id, world.grant_more(GRACE)
+    world.session(license=first).predict(1)
+    world.session(license=other).predict(1)
+    world.machine.reboot()
+    # The battery of the clock is empty.
+    world.machine.set_wall(world.machine.wall() - timedelta(hours=24))
+    world.session(license=first).predict(1)
+    world.wire.is_cut = True
+    world.session(license=first).predict(1)
+    world.session(license=other).predict(1)

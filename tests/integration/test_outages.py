@@ -159,8 +159,17 @@ def test_a_wall_clock_set_back_after_a_reboot_in_an_outage_extends_nothing(make:
     session.predict(1)
     session.meter.close()
     world.machine.reboot()
-    world.machine.set_wall(world.machine.wall() - 20 * HOUR)
-    assert refusal(world.session).code == "clock-set-back"
+    wall = world.machine.wall() - 20 * HOUR
+    world.machine.set_wall(wall)
+    again = world.session()
+    again.predict(1)
+    world.pass_time(3 * HOUR)
+    world.machine.set_wall(wall)
+    again.predict(1)
+    world.pass_time(2 * HOUR)
+    world.machine.set_wall(wall)
+    assert refusal(lambda: again.predict(1)).code == "grace-ended"
+    assert isinstance(refusal(world.session), LicenseDenied)
 
 
 def test_a_mark_in_the_far_future_is_turned_back_by_the_broker(make: Make) -> None:

@@ -12,6 +12,10 @@ Files, in ``leases/<owner id>/``: ``<license id>.<package digest>.json`` and its
 ``notices.json``. All sessions of a home share one lease and take the newest from here. A request
 is on the disk before it leaves, so that a crash is followed by the same request and not by a
 second one, which the broker would take for that of a copy.
+
+Lease, request and notices are signed by those who made them; that they are here is not. Whoever acts as
+this user can take away a refusal or a notice, as it can put back an older state: at level ``local`` that
+a revocation was seen is a record, and what ends is the lease (spec/license.md, "Marks").
 """
 
 from __future__ import annotations
@@ -82,11 +86,12 @@ class LeaseRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     format: Literal["lease-record/v1"] = "lease-record/v1"
     lease: str | None = None
     """Token of the lease in force."""
-    anchor: Anchor | None = None
     pending: Pending | None = None
     refusal: Refusal | None = None
     last_usage: str | None = None
     """Id of the newest report that the broker has."""
+    returned: str | None = None
+    """Id of the lease that was given back, if there was none after it."""
 
 
 class Notices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -28,7 +28,9 @@ from typing import Final, TypeVar
 from strongroom._limits import LIMITS
 from strongroom.errors import FormatError, IntegrityError, ObjectNotFound, VerificationError
 from strongroom.home import files
+from strongroom.home.boot_clock import OnlineClock
 from strongroom.home.keystore import Keystore
+from strongroom.home.leases import Anchor
 from strongroom.home.state import Broken, Closed, State, from_token, to_token
 from strongroom.license.chain import LicenseChain
 from strongroom.license.counters import charge, give_back
@@ -158,10 +160,15 @@ class Marks:
 
         self.update(owner_id, change)
 
-    def set_clock(self, owner_id: str, moment: datetime) -> None:
+    def set_clock(self, owner_id: str, moment: datetime, anchor: Anchor | None = None) -> None:
         """Set the clock mark to what a broker said in answer to this runtime's own request.
 
         The only way down: one jump of a wall clock must not lock a runtime out for ever.
+
+        Args:
+            owner_id: Whose broker.
+            moment: What it is now.
+            anchor: What to count the time from, for all licenses of this owner; None: as before.
 
         Raises:
             IntegrityError: the state fails its signature (code ``state-tampered``).
@@ -170,7 +177,27 @@ class Marks:
             StorageUnavailable: the state cannot be read or written.
         """
         whole = moment.replace(microsecond=0)
-        self.update(owner_id, lambda state: (replace(state, clock=whole), None))
+        self.update(
+            owner_id, lambda state: (replace(state, clock=whole, anchor=anchor or state.anchor), None)
+        )
+
+    def hold_clock(self, owner_id: str, clock: OnlineClock) -> Anchor:
+        """Return what the time is counted from since this start; after a restart that is this moment.
+
+        For a use that was allowed: a wall clock that was refused must leave no trace.
+
+        Raises:
+            IntegrityError: the state fails its signature (code ``state-tampered``).
+            NoMatchingKey: there is no device key toward this owner, or it cannot be opened.
+            FormatError: not an owner id.
+            StorageUnavailable: the state cannot be read or written.
+        """
+
+        def change(state: State) -> tuple[State, Anchor]:
+            anchor = clock.hold(state.anchor, state.clock)
+            return replace(state, anchor=anchor), anchor
+
+        return self.update(owner_id, change)
 
     def close(self, owner_id: str, lease: Authority, now: datetime) -> Mapping[CounterKey, int]:
         """Close a lease: what was counted under it so far is reported, and the report is final.

@@ -8,7 +8,8 @@
      "used": {"lic-.../predictions/2026-11": 512}, "versions": {"risk": "1.2.0"}}
 
 A lease that was reported to its broker is *closed*: what was said of it is final, and what is
-still used under it, as far as that is allowed, is charged to the lease that follows.
+still used under it, as far as that is allowed, is charged to the lease that follows. The *anchor*, from
+which the time online is counted, is one for all licenses of the owner.
 
 The signature keeps other users and careless editors from touching budgets. Whoever
 acts as this user can restore an older state or sign a new one: at level ``local`` the
@@ -29,6 +30,7 @@ from strongroom._limits import LIMITS
 from strongroom.crypto import jws
 from strongroom.crypto.signature import SigningPublic
 from strongroom.errors import FormatError, StorageUnavailable
+from strongroom.home.leases import Anchor
 from strongroom.keys.key_pair import SigningKey
 from strongroom.license.counted_terms import MAX_RATE_SECONDS
 from strongroom.license.counters import prune
@@ -76,6 +78,7 @@ class StateDocument(
     recent: dict[str, dict[str, int]]
     closed: dict[str, ClosedDocument] = {}
     break_glass: list[BrokenDocument] = []
+    anchor: Anchor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +114,8 @@ class State:
 
     clock: datetime | None = None
     """The latest instant at which something was allowed here."""
+    anchor: Anchor | None = None
+    """Where the time toward this owner is counted from: a broker's, as a rule."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Model name to the highest version opened here."""
     used: Mapping[CounterKey, int] = field(default_factory=dict)
@@ -241,6 +246,7 @@ def to_token(state: State, owner_id: str, device: SigningKey) -> str:
             )
             for each in state.broken
         ],
+        anchor=state.anchor,
     )
     token = jws.sign(TYP, to_wire(document), device.secret)
     if len(token) > LIMITS.max_token_bytes:
@@ -289,4 +295,5 @@ def from_token(token: str, owner_id: str, device: SigningPublic) -> State:
             )
             for each in document.break_glass
         ),
+        anchor=document.anchor,
     )

@@ -75,7 +75,8 @@ def break_glass(
         if record.refusal is not None and record.refusal.is_final:
             raise LicenseDenied(record.refusal.message, code=record.refusal.code, hint=record.refusal.hint)
         lease = verify_kept(record.lease, opening.request.runtime, opening.owner)
-        now = clock.now(record.anchor)
+        state = home.marks.read(opening.place.owner)
+        now = clock.now(state.anchor, state.clock)
         facts = replace(opening.facts, authority=lease.document.authority, outage_since=now)
         use = _use(home, opening, facts, reason, now)
         home.marks.break_glass(

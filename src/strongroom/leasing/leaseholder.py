@@ -29,13 +29,13 @@ from strongroom.errors import BrokerRefused, Error, LicenseDenied, ObjectNotFoun
 from strongroom.home import files
 from strongroom.home.boot_clock import OnlineClock, anchored
 from strongroom.home.home import Home
-from strongroom.home.leases import LeasePlace, LeaseRecord, Pending, Refusal
+from strongroom.home.leases import Anchor, LeasePlace, LeaseRecord, Pending, Refusal
+from strongroom.home.state import State
 from strongroom.keys.key_pair import sealing_public_from_text
 from strongroom.keys.owner import Owner, OwnerChain
 from strongroom.leasing.answer import verify_announcements, verify_kept, verify_lease
+from strongroom.leasing.refusing import NEVER_TAKEN_IN, STALE, is_final, is_until_later
 from strongroom.leasing.silence import is_silence
-from strongroom.license.codes import Code
-from strongroom.license.counted_terms import Counted
 from strongroom.license.documents import (
     BreakGlassReport,
     Count,
@@ -47,40 +47,17 @@ from strongroom.license.documents import (
 )
 from strongroom.license.fields import new_serial
 from strongroom.license.marks import withdrawn
-from strongroom.license.period import CounterKey, CounterName, Period
+from strongroom.license.period import CounterKey, CounterName
 from strongroom.license.request import Facts
 from strongroom.license.runtime_documents import worker_key_digest
 from strongroom.license.signing import Signed, read_unverified, sign_document, verify_by_owner
 from strongroom.opening import Opening
 from strongroom.protocol.broker import LeaseAnswer, LeaseAsk, ReturnAsk, UsageAsk
 
-_SHUT_OUT: Final = frozenset(
-    {
-        "partner-pending",
-        "partner-suspended",
-        "runtime-suspended",
-        "unknown-principal",
-        "clone-suspected",
-    }
-)
-"""The broker knows who asks, and gives it nothing until a person has done something."""
 _LOG_MOVED: Final = frozenset({"log-offer-size", "log-origin"})
 _OWNER_MOVED: Final = frozenset({"owner-outdated", "log-key"})
 """Something is signed under an owner document, or by a log key, that is newer than what is known here."""
 _LOG_TRIES: Final = 5
-_STALE: Final = "request-stale"
-_NEVER_TAKEN_IN: Final = frozenset({_STALE, "usage-wrong", "usage-missing"})
-"""Said of the request itself, by a broker that has not taken it in before: it must be made anew."""
-
-_USED_UP: Final = frozenset(
-    {
-        Code.PREDICTIONS_USED_UP.value,
-        Code.TOKENS_USED_UP.value,
-        Code.EXPLANATIONS_USED_UP.value,
-        Code.NO_BUDGET.value,
-    }
-)
-"""No for this hour, day or month. With the next one, and with grace, use goes on."""
 _PATIENCE_SECONDS: Final = 5.0
 """How long to wait for another program of this home that asks, if there is a lease to go on with."""
 
@@ -119,19 +96,32 @@ class Leaseholder:
         """Return the time toward this owner.
 
         Raises:
-            FormatError: the record of the lease is damaged.
-            StorageUnavailable: it cannot be read.
+            FormatError: the anchor is damaged.
+            IntegrityError: the state of this runtime was changed by somebody else.
+            StorageUnavailable: the state cannot be read.
         """
-        return self._clock.now(self.record().anchor)
+        state = self._home.marks.read(self.place.owner)
+        return self._clock.now(state.anchor, state.clock)
 
-    def clock_for(self, record: LeaseRecord) -> datetime:
-        """Return the time by the anchor of a record that was read already.
+    def anchor(self) -> Anchor:
+        """Return what the time is counted from, by a clock that nobody sets; for a use that was allowed.
 
         Raises:
             FormatError: the anchor is damaged.
-            StorageUnavailable: the kernel does not say when it started.
+            IntegrityError: the state of this runtime was changed by somebody else.
+            StorageUnavailable: the state cannot be read or written.
         """
-        return self._clock.now(record.anchor)
+        return self._home.marks.hold_clock(self.place.owner, self._clock)
+
+    def state(self) -> State:
+        """Return what this runtime remembers toward the owner.
+
+        Raises:
+            IntegrityError: the state of this runtime was changed by somebody else.
+            FormatError: a file of this home is damaged.
+            StorageUnavailable: it cannot be read.
+        """
+        return self._home.marks.read(self.place.owner)
 
     def record(self) -> LeaseRecord:
         """Return what the home knows of the lease.
@@ -178,7 +168,7 @@ class Leaseholder:
             try:
                 lease, nonce = self._renew(record, worker_key, predictions)
             except BrokerRefused as refusal:
-                if refusal.code != _STALE:
+                if refusal.code != STALE:
                     raise
                 # The clock of this machine is wrong; by now the broker has said what time it is.
                 lease, nonce = self._renew(self.record(), worker_key, predictions)
@@ -236,6 +226,8 @@ class Leaseholder:
     def give_back(self) -> None:
         """Give the lease back and report what was used: its seat is free again.
 
+        Sessions that are open take a new one with their next use, or end.
+
         Raises:
             BrokerUnavailable: no answer.
             BrokerRefused: the broker says no.
@@ -253,10 +245,10 @@ class Leaseholder:
             lease = verify_kept(record.lease, self._opening.request.runtime, self._owner)
             usage = self._report(record, lease)
             self._client.return_lease(lease.id, ReturnAsk(usage=usage.token))
-            after = LeaseRecord(anchor=record.anchor, last_usage=usage.id)
+            # Its report is final: what it had left is not here any more, whoever has it open.
+            self._home.marks.end(self.place.owner, lease.id)
             self._note_reported(usage.document)
-            self._home.leases.write(self.place, after)
-            self._home.marks.forget(self.place.owner, lease.id)
+            self._home.leases.write(self.place, LeaseRecord(last_usage=usage.id, returned=lease.id))
 
     def poll(self) -> None:
         """Ask for revocations, and keep them.
@@ -322,7 +314,7 @@ class Leaseholder:
         try:
             self._ask(record, pending, request, is_fresh=False)
         except BrokerRefused as refusal:
-            if refusal.code not in _NEVER_TAKEN_IN:
+            if refusal.code not in NEVER_TAKEN_IN:
                 raise
         return self.record()
 
@@ -362,7 +354,7 @@ class Leaseholder:
 
     def _report(self, record: LeaseRecord, lease: Signed[Lease]) -> Signed[Usage]:
         owner_id = self.place.owner
-        counts = self._home.marks.close(owner_id, lease.document.authority, self.clock_for(record))
+        counts = self._home.marks.close(owner_id, lease.document.authority, self.now())
         breaks = [
             each
             for each in self._home.marks.read(owner_id).breaks_of(self.place.license)
@@ -446,20 +438,17 @@ class Leaseholder:
     ) -> None:
         marks, owner_id = self._home.marks, self.place.owner
         # What was used late is charged to the new lease before anybody can use that one.
-        marks.succeed(owner_id, request.previous, lease.id)
-        anchor = record.anchor
+        marks.succeed(owner_id, request.previous or record.returned, lease.id)
         last_usage = record.last_usage
         if is_fresh:
             anchor = anchored(lease.document.issued_at, pending.sent)
             # Only an answer to a question of just now may turn the mark back.
-            marks.set_clock(owner_id, self._clock.now(anchor))
+            marks.set_clock(owner_id, self._clock.now(anchor), anchor)
         if pending.usage is not None:
             usage = read_unverified(pending.usage, Usage)
             self._note_reported(usage)
             last_usage = usage.id
-        self._home.leases.write(
-            self.place, LeaseRecord(lease=lease.token, anchor=anchor, last_usage=last_usage)
-        )
+        self._home.leases.write(self.place, LeaseRecord(lease=lease.token, last_usage=last_usage))
 
     def _note_reported(self, usage: Usage) -> None:
         started = [each.started_at for each in usage.break_glass]
@@ -470,25 +459,19 @@ class Leaseholder:
         self, record: LeaseRecord, request: LeaseRequest, refusal: Error, *, is_fresh: bool
     ) -> None:
         """Keep what the broker said, so that every session of this home acts on it."""
-        is_until_later = refusal.code in _USED_UP and self._has_periods()
-        is_final = _is_final(refusal) and not is_until_later
-        said = Refusal(code=refusal.code, message=str(refusal), hint=refusal.hint, is_final=is_final)
+        chain = self._opening.chain
+        ends = is_final(refusal, chain)
+        said = Refusal(code=refusal.code, message=str(refusal), hint=refusal.hint, is_final=ends)
         after = msgspec.structs.replace(record, refusal=said)
-        if refusal.code in _NEVER_TAKEN_IN or (is_until_later and is_fresh):
-            # A broker that refuses has taken nothing in.
+        if refusal.code in NEVER_TAKEN_IN or (is_fresh and is_until_later(refusal.code, chain)):
             after = msgspec.structs.replace(after, pending=None)
             if request.previous is not None:
                 self._home.marks.reopen(self.place.owner, request.previous)
-        elif is_final and request.previous is not None:
+        elif ends and request.previous is not None:
             # Whether the report was taken in is not known: nothing more is used under the old
             # lease, and the same is asked again when somebody has put things right.
             self._home.marks.end(self.place.owner, request.previous)
         self._home.leases.write(self.place, after)
-
-    def _has_periods(self) -> bool:
-        """Say whether what is used up may be there again later."""
-        terms = (term for _, term in self._opening.chain.terms())
-        return any(isinstance(term, Counted) and term.per is not Period.TOTAL for term in terms)
 
     def _verify_announced(self, revocations: tuple[str, ...], withdrawals: tuple[str, ...] = ()) -> None:
         self._verified_owner(lambda owner: verify_announcements(revocations, withdrawals, owner))
@@ -506,10 +489,6 @@ class Leaseholder:
 
     def _whole(self, moment: datetime) -> datetime:
         return moment.replace(microsecond=0)
-
-
-def _is_final(refusal: Error) -> bool:
-    return isinstance(refusal, LicenseDenied | ObjectNotFound) or refusal.code in _SHUT_OUT
 
 
 def _counts(counts: Mapping[CounterKey, int]) -> tuple[Count, ...]:

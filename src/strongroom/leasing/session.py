@@ -17,13 +17,13 @@ from __future__ import annotations
 import random
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from strongroom.errors import Error, LicenseDenied, StorageUnavailable, VerificationError
 from strongroom.home.boot_clock import OnlineClock
-from strongroom.home.leases import LeaseRecord, Refusal
+from strongroom.home.leases import Anchor, LeaseRecord, Refusal
 from strongroom.leasing.answer import verify_kept
 from strongroom.leasing.leaseholder import Held, Leaseholder
 from strongroom.leasing.silence import is_busy, is_silence
@@ -40,9 +40,11 @@ _MORE_TO_HAVE: Final = frozenset(
         Code.TOKENS_USED_UP.value,
         Code.EXPLANATIONS_USED_UP.value,
         Code.NO_BUDGET.value,
+        Code.NO_AUTHORITY.value,
     }
 )
 """Refusals that a renewal may lift."""
+_ENDED: Final = frozenset({Code.LEASE_ENDED.value, Code.NO_AUTHORITY.value})
 _RESCUE_SECONDS: Final = 2.0
 _JOIN_SECONDS: Final = 1.0
 
@@ -95,6 +97,8 @@ class LeaseSession:
         self._slice: int | None = None
         self._stamp = (0, 0)
         self._record = LeaseRecord()
+        self._anchor: Anchor | None = None
+        self._mark: datetime | None = None
         self._lease: Signed[Lease] = held.lease
         self.facts: Facts = holder.facts(held.lease, outage_since=outage_since)
         """What is known for decisions."""
@@ -136,15 +140,21 @@ class LeaseSession:
         """Return the time toward this owner.
 
         Raises:
-            FormatError: the record of the lease is damaged.
+            FormatError: what it is counted from is damaged.
             StorageUnavailable: the kernel does not say when it started.
         """
         with self._lock:
-            return self._clock.now(self._record.anchor)
+            return self._clock.now(self._anchor, self._mark)
 
     def start(self, meter: Meter) -> None:
-        """Renew in the background from here on, for the use that this meter counts."""
+        """Renew in the background from here on, for the use that this meter counts and has allowed.
+
+        Raises:
+            Error: whatever reading and writing the home raises.
+        """
         with self._lock:
+            # From here on time goes by the clock that nobody sets, also where no broker answered.
+            self._anchor = self._holder.anchor()
             self._meter = meter
             self._slice = meter.remaining
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
@@ -182,7 +192,7 @@ class LeaseSession:
         """
         if denied.code not in _MORE_TO_HAVE:
             return False
-        is_ended, wish = denied.code == Code.LEASE_ENDED, None
+        is_ended, wish = denied.code in _ENDED, None
         waited = time.monotonic() - self._asked_at
         if not is_ended and not self._is_used and waited < _RESCUE_SECONDS:
             # Nothing was used since it was renewed, so this is more than a whole slice: the broker
@@ -323,6 +333,11 @@ class LeaseSession:
             lease = verify_kept(record.lease, lease.document.runtime, self._holder.owner)
             self._slice = None
         self.facts = self._holder.facts(lease, outage_since=self._outage_since)
+        if record.lease is None:
+            # Given back while it was open here: nothing more is used under it.
+            self.facts = replace(self.facts, authority=None)
+        state = self._holder.state()
+        self._anchor, self._mark = state.anchor, state.clock
         self._record, self._lease, self._stamp, self._is_dirty = record, lease, stamp, False
 
 

@@ -57,6 +57,33 @@ def test_a_boot_clock_never_makes_time_run_back() -> None:
     assert clock.now(anchor) == NOW
 
 
+def test_after_a_restart_time_goes_on_from_the_mark_at_least_and_is_held_from_there() -> None:
+    machine, clock = clocks()
+    before = anchored(NOW, clock.mark())
+    machine.reboot()
+    mark = NOW + timedelta(hours=9)
+    assert clock.now(before, mark) == mark
+    assert clock.now(before, NOW - MINUTE) == NOW
+    held = clock.hold(before, mark)
+    for _ in range(3):
+        machine.pass_time(20 * MINUTE)
+        machine.set_wall(NOW)
+    assert clock.now(held, mark) == mark + timedelta(hours=1)
+    assert clock.hold(held, mark) == held
+
+
+@pytest.mark.parametrize("back", [timedelta(hours=-2), timedelta(hours=-4)])
+def test_a_boot_clock_that_went_back_is_that_of_another_start(back: timedelta) -> None:
+    machine, clock = clocks()
+    machine.pass_time(timedelta(hours=-1))
+    anchor = anchored(NOW, clock.mark())
+    machine.pass_time(timedelta(hours=3))
+    mark = clock.now(anchor)
+    machine.pass_time(back)
+    assert clock.now(anchor, mark) == mark
+    assert clock.hold(anchor, mark) != anchor
+
+
 def test_the_kernel_knows_its_start() -> None:
     boot = SystemBoot()
     assert boot.id() == boot.id() != ""

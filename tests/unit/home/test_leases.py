@@ -28,7 +28,7 @@ def leases(tmp_path: Path) -> Leases:
 def test_what_is_written_is_read(leases: Leases) -> None:
     assert leases.read(PLACE) == LeaseRecord()
     with leases.locked(PLACE):
-        record = LeaseRecord(lease="token", anchor=ANCHOR, pending=PENDING, last_usage="use-x")
+        record = LeaseRecord(lease="token", pending=PENDING, last_usage="use-x")
         leases.write(PLACE, record)
     assert leases.read(PLACE) == record
     assert leases.places(OWNER) == [PLACE]
