@@ -128,12 +128,7 @@ class Leases:
         """
         path = self._path(place, _LOCK)
         self._make_folder(path.parent)
-        held = (
-            files.locked(path)
-            if timeout_seconds is None
-            else files.locked(path, timeout_seconds=timeout_seconds)
-        )
-        with held:
+        with files.locked(path, timeout_seconds=timeout_seconds):
             yield
 
     def read(self, place: LeasePlace) -> LeaseRecord:

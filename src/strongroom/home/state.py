@@ -200,10 +200,10 @@ class State:
             for document, entries in self.recent.items()
             if (kept := tuple(each for each in entries if each.at > now - _LONGEST_WINDOW))
         }
-        kept = prune(self.used, now)
         # A report names every period: what was used under a lease yesterday is told tomorrow.
-        kept |= {key: count for key, count in self.used.items() if key.document.startswith(_REPORTED)}
-        return replace(self, used={key: count for key, count in kept.items() if count}, recent=recent)
+        unreported = {key: count for key, count in self.used.items() if key.document.startswith(_REPORTED)}
+        used = {key: count for key, count in (prune(self.used, now) | unreported).items() if count}
+        return replace(self, used=used, recent=recent)
 
 
 def _left(lease: str, closed: Closed, entry: Budget, now: datetime) -> Budget | None:
