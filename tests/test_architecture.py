@@ -88,7 +88,7 @@ TECHNOLOGY_HOME = {
     "onnx": {"intake/onnx_graph.py"},
     "onnxruntime": {"loaders/onnx.py", "cli/demo/material.py"},
     "skl2onnx": {"intake/convert.py", "cli/demo/material.py"},
-    "httpx2": {"connection/https.py"},
+    "httpcore2": {"connection/https.py", "connection/deadline.py"},
     "fastapi": {"broker/http"},
     "starlette": {"broker/http"},
     "uvicorn": {"broker/http/server.py"},

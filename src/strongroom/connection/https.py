@@ -5,33 +5,51 @@
 
 TLS 1.3 only, and no authority but that one: whoever can get a certificate for the name from
 anybody else is not the broker. Its certificates are short-lived because nothing revokes a stolen
-one, so the clock of this machine counts here. ``HTTPS_PROXY`` and ``NO_PROXY`` are honoured, and the TLS
-connection goes through the proxy unopened. No redirect is followed, no cookie is kept.
+one, so the clock of this machine counts here. ``HTTPS_PROXY`` and ``NO_PROXY`` are honoured, and the
+TLS connection goes through the proxy unopened. No redirect is followed, no cookie is kept, and no
+packed answer is unpacked. An exchange has an end, whatever comes and how slowly.
 """
 
 from __future__ import annotations
 
 import ssl
 import threading
+from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
-import httpx2
+import httpcore2
 
+from strongroom.connection.deadline import PunctualBackend, context_for_proxy, deadline
 from strongroom.connection.interface import Collect, Request, Response, SilentBroker, Transport
+from strongroom.connection.proxy import Proxy, proxy_for
 from strongroom.errors import BrokerUnavailable, FormatError, VerificationError
 
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 15.0
-_USER_AGENT: Final = "strongroom"
+EXCHANGE_SECONDS: Final = 30.0
 _NOT_NOW: Final = frozenset({9, 10})
 """OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
+_HEADERS: Final = (
+    ("User-Agent", "strongroom"),
+    # Small on the wire and large in memory: a packed answer is not asked for, and not read.
+    ("Accept-Encoding", "identity"),
+)
+_MAX_CONNECTIONS: Final = 20
+_IDLE_SECONDS: Final = 5.0
+"""A connection that was not used for so long is not used again."""
 
 
 class HttpsTransport(Transport):
     """Connections to one broker, kept open between requests."""
 
     def __init__(
-        self, *, ca: str, connect_seconds: float = CONNECT_SECONDS, read_seconds: float = READ_SECONDS
+        self,
+        *,
+        ca: str,
+        connect_seconds: float = CONNECT_SECONDS,
+        read_seconds: float = READ_SECONDS,
+        exchange_seconds: float = EXCHANGE_SECONDS,
     ) -> None:
         """Trust one authority.
 
@@ -39,49 +57,79 @@ class HttpsTransport(Transport):
             ca: Its certificate, as PEM text.
             connect_seconds: How long a connection may take.
             read_seconds: How long the broker may be silent within an answer.
+            exchange_seconds: How long everything may take, from the connection to the answer's last byte.
 
         Raises:
             FormatError: the text is no certificate (code ``broker-address``).
         """
         self._context = _context(ca)
-        self._timeout = httpx2.Timeout(read_seconds, connect=connect_seconds)
+        self._timeouts = {
+            "pool": connect_seconds,
+            "connect": connect_seconds,
+            "write": read_seconds,
+            "read": read_seconds,
+        }
+        self._exchange_seconds = exchange_seconds
         self._lock = threading.Lock()
-        self._client: httpx2.Client | None = None
+        self._pool: httpcore2.ConnectionPool | None = None
 
     def close(self) -> None:
         """Close the connections. Closing twice is harmless; a later request opens new ones."""
         with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
 
     def _send(self, request: Request, collect: Collect) -> Response:
         try:
-            with self._connected().stream(
-                request.method, request.url, headers=dict(request.headers), content=request.body
-            ) as answer:
-                return Response(
-                    status=answer.status_code,
-                    headers={name.lower(): value for name, value in answer.headers.items()},
-                    body=collect(answer.iter_bytes()),
-                )
-        except httpx2.TimeoutException as error:
+            with (
+                deadline(self._exchange_seconds),
+                self._connected(request.url).stream(
+                    request.method,
+                    request.url,
+                    headers=[*_HEADERS, *request.headers.items()],
+                    content=request.body if request.method == "GET" else request.body or b"",
+                    extensions={"timeout": self._timeouts},
+                ) as answer,
+            ):
+                headers = {
+                    name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers
+                }
+                _verify_plain(headers)
+                return Response(status=answer.status, headers=headers, body=collect(answer.iter_stream()))
+        except httpcore2.TimeoutException as error:
             raise SilentBroker("the broker does not answer in time", code="broker-timeout") from error
-        except httpx2.TransportError as error:
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError) as error:
             raise _translated(error) from error
-        except (httpx2.DecodingError, httpx2.InvalidURL) as error:
-            raise FormatError("an answer of a broker cannot be read", code="broker-answer") from error
 
-    def _connected(self) -> httpx2.Client:
+    def _connected(self, url: str) -> httpcore2.ConnectionPool:
         with self._lock:
-            if self._client is None:
-                self._client = httpx2.Client(
-                    verify=self._context,
-                    timeout=self._timeout,
-                    follow_redirects=False,
-                    headers={"User-Agent": _USER_AGENT},
-                )
-            return self._client
+            if self._pool is None:
+                self._pool = self._open(proxy_for(urlsplit(url).hostname or ""))
+            return self._pool
+
+    def _open(self, proxy: Proxy | None) -> httpcore2.ConnectionPool:
+        if proxy is None:
+            return httpcore2.ConnectionPool(
+                ssl_context=self._context,
+                max_connections=_MAX_CONNECTIONS,
+                keepalive_expiry=_IDLE_SECONDS,
+                network_backend=PunctualBackend(),
+            )
+        return httpcore2.HTTPProxy(
+            proxy.url,
+            proxy_auth=proxy.authorization,
+            ssl_context=self._context,
+            proxy_ssl_context=context_for_proxy() if proxy.url.startswith("https:") else None,
+            max_connections=_MAX_CONNECTIONS,
+            keepalive_expiry=_IDLE_SECONDS,
+            network_backend=PunctualBackend(),
+        )
+
+
+def _verify_plain(headers: Mapping[str, str]) -> None:
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise FormatError("an answer of a broker is packed, and cannot be read", code="broker-answer")
 
 
 def _context(ca: str) -> ssl.SSLContext:
@@ -97,7 +145,7 @@ def _context(ca: str) -> ssl.SSLContext:
     return context
 
 
-def _translated(error: httpx2.TransportError) -> BrokerUnavailable | VerificationError:
+def _translated(error: Exception) -> BrokerUnavailable | VerificationError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -114,6 +162,6 @@ def _translated(error: httpx2.TransportError) -> BrokerUnavailable | Verificatio
                 hint="somebody is in between, or the broker has moved: ask the owner for a new invite",
             )
         cause = cause.__cause__ or cause.__context__
-    if isinstance(error, httpx2.ProxyError):
+    if isinstance(error, httpcore2.ProxyError):
         return SilentBroker("the proxy does not lead to the broker", code="broker-proxy")
     return SilentBroker("the broker cannot be reached")
