@@ -39,11 +39,15 @@ _FIRST_WAIT_SECONDS: Final = 0.1
 _LONGEST_WAIT_SECONDS: Final = 2.0
 _BUDGET_SECONDS: Final = 8.0
 """No further attempt begins after so long: whoever waits for an answer can do better."""
+_PATIENCE_SECONDS: Final = 30.0
+"""Nothing more is sent after so long, for whatever reason: a broker that is slow each time is silent."""
 _TOKEN_MARGIN_SECONDS: Final = 30
 _STALE: Final = frozenset({"proof-stale", "assertion-stale"})
 _UNAUTHORIZED: Final = 401
 _TOLERANCE: Final = timedelta(seconds=30)
 """How far a clock may differ from the broker's before it is corrected."""
+_MOST_CORRECTION: Final = timedelta(days=36525)
+"""By how much it is corrected at most: a clock whose battery is empty begins in 1970."""
 _CORRECTIONS: Final = 4
 """How often one request may be refused for nonce, time or token before the refusal counts."""
 
@@ -155,10 +159,11 @@ class Caller:
 
     def _corrected(self, request: Request, url: str, *, public: bool) -> Response:
         """Send, and send again with another nonce, time or token if that is what was wrong."""
+        until = time.monotonic() + _PATIENCE_SECONDS
         for _ in range(_CORRECTIONS):
-            token = None if public else self._access_token()
+            token = None if public else self._access_token(until)
             nonce, correction = self._nonce, self._correction
-            response = self._send(request if public else self._signed(request, url, token))
+            response = self._send(request if public else self._signed(request, url, token), until)
             if response.is_success or not self._is_corrected(response, nonce, correction, token):
                 break
         return response
@@ -177,7 +182,9 @@ class Caller:
             headers["Authorization"] = f"{PROOF_TYPE} {token}"
         return Request(method=request.method, url=request.url, headers=headers, body=request.body)
 
-    def _send(self, request: Request) -> Response:
+    def _send(self, request: Request, until: float) -> Response:
+        if time.monotonic() > until:
+            raise SilentBroker("the broker takes too long for what it asks for", code="broker-timeout")
         response = self._transport.send(request)
         nonce = response.headers.get("dpop-nonce")
         if nonce:
@@ -206,29 +213,30 @@ class Caller:
     def _take_time(self, response: Response) -> None:
         try:
             said = parsedate_to_datetime(response.headers.get("date", ""))
-        except ValueError:
+            # A zone can lead out of the years that there are.
+            said = said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)
+        except (ValueError, OverflowError):
             return
-        if said.tzinfo is None:
-            said = said.replace(tzinfo=UTC)
-        if abs(said - self.now) > _TOLERANCE:
-            self._correction = said - self._clock()
+        correction = said - self._clock()
+        if abs(correction - self._correction) > _TOLERANCE and abs(correction) <= _MOST_CORRECTION:
+            self._correction = correction
 
-    def _access_token(self) -> str:
+    def _access_token(self, until: float) -> str:
         with self._lock:
             token = self._token
         if token is not None and time.monotonic() < token.good_until:
             return token.text
-        fresh = self._fetch_token()
+        fresh = self._fetch_token(until)
         with self._lock:
             self._token = fresh
         return fresh.text
 
-    def _fetch_token(self) -> _Token:
+    def _fetch_token(self, until: float) -> _Token:
         url = f"{self._url}{API_PREFIX}{TOKEN_PATH}"
         for _ in range(_CORRECTIONS):
             nonce, correction = self._nonce, self._correction
             asked = time.monotonic()
-            response = self._send(self._signed(self._token_request(url), url, None))
+            response = self._send(self._signed(self._token_request(url), url, None), until)
             if response.is_success or not self._is_corrected(response, nonce, correction, None):
                 break
         if not response.is_success:

@@ -235,9 +235,9 @@ class LeaseSession:
                     self._renew()
                 elif time.monotonic() - self._polled_at >= self._pace.poll_seconds:
                     self._poll()
-            except Error:
-                # What the home does not give now it may give at the next turn; uses are decided
-                # by what is on the disk, whatever happens here.
+            except Exception:  # noqa: BLE001 - the edge of a thread: nobody else would begin it again
+                # What the home or the broker does not give now it may give at the next turn; uses are
+                # decided by what is on the disk, whatever happens here.
                 self._asked_at = time.monotonic()
 
     def _is_due(self) -> bool:

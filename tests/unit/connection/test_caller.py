@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
+from strongroom.connection import caller
 from strongroom.connection.caller import Caller, Identity, segment
-from strongroom.connection.interface import Request, SilentBroker
+from strongroom.connection.interface import Request, Response, SilentBroker
 from strongroom.crypto import dpop
 from strongroom.errors import BrokerRefused, BrokerUnavailable, FormatError, LicenseDenied, ObjectNotFound
 from strongroom.keys.assertion import verify_assertion
@@ -154,6 +157,49 @@ def test_a_wrong_clock_is_corrected_by_the_date_of_the_broker() -> None:
 def test_a_stale_proof_without_a_date_is_refused() -> None:
     with pytest.raises(BrokerRefused):
         World(problem(400, "proof-stale", date="yesterday")).call()
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Fri, 31 Dec 9999 23:59:59 -1200",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Mon, 01 Jan 1000 00:00:00 +1200",
+        "Fri, 99 Dec 2026 23:59:59 GMT",
+        "Fri, 31 Dec 2026 23:59:59 +99999999999999",
+    ],
+)
+def test_a_date_that_no_clock_can_have_is_left_aside(date: str) -> None:
+    world = World(said({}, date=date), said({}))
+    world.call("GET", "/owner", public=True)
+    assert world.caller.now == NOW
+    world.call("GET", "/owner", public=True)
+
+
+def test_a_clock_that_begins_in_1970_is_corrected() -> None:
+    began = datetime(1970, 1, 1, tzinfo=UTC)
+    world = World(said({}, date=format_datetime(NOW, usegmt=True)), now=began)
+    world.call("GET", "/owner", public=True)
+    assert world.caller.now == NOW
+
+
+def test_a_broker_that_is_slow_and_then_asks_for_more_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    passed = [0.0]
+    monkeypatch.setattr(caller, "time", SimpleNamespace(monotonic=lambda: passed[0]))
+
+    def slowly(answer: Response) -> Callable[[Request], Response]:
+        def give(_: Request) -> Response:
+            passed[0] += 29
+            return answer
+
+        return give
+
+    nonces = [slowly(problem(400, "use-dpop-nonce", dpop_nonce=f"n{number}")) for number in range(9)]
+    world = World(*nonces)
+    with pytest.raises(SilentBroker) as caught:
+        world.call()
+    assert caught.value.code == "broker-timeout"
+    assert len(world.wire.asked) == 2
 
 
 def test_a_public_route_goes_without_a_token() -> None:

@@ -134,3 +134,21 @@ def test_a_session_that_is_used_up_asks_once_and_then_says_so(world: LeaseWorld,
             session.predict(500)
     assert leases_given(world) <= before + 1
     session.predict(1)
+
+
+def test_the_background_goes_on_whatever_happened_in_it(
+    world: LeaseWorld, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = begin()
+    session.predict(1)
+    failed: list[int] = []
+
+    def fail(*_: object) -> None:
+        failed.append(1)
+        raise OverflowError("date value out of range")
+
+    monkeypatch.setattr(Leaseholder, "poll", fail)
+    wait_until(lambda: len(failed) > 2)
+    monkeypatch.undo()
+    world.revoke()
+    wait_until(lambda: code_of(session) == "revoked")
