@@ -10,12 +10,14 @@ are those of spec/log.md; where the state is kept is ``home.logbook``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol, TypeVar
 
-from strongroom.errors import IntegrityError, VerificationError
+from strongroom.connection.pages import follow
+from strongroom.errors import FormatError, IntegrityError, VerificationError
 from strongroom.home.home import Home
 from strongroom.home.logbook import log_keys
 from strongroom.keys.identity import organization_id
@@ -32,6 +34,7 @@ from strongroom.protocol.broker import OwnerAnswer, RecordAnswer, RecordPage
 T = TypeVar("T")
 _PAGE: Final = 100
 _OWNER_MOVED: Final = frozenset({"owner-outdated", "log-key"})
+_INDEX: Final = re.compile("[0-9]{1,18}")
 _ROUTINE: Final = frozenset({Kind.LEASE, Kind.RETURN, Kind.USAGE})
 """Kinds whose proofs are not kept: there may be four an hour, and nobody asks for them later."""
 
@@ -127,6 +130,43 @@ def verify_logged(answer: RecordAnswer, owner: Owner, now: datetime | None = Non
     )
 
 
+def read_records(
+    client: LogSource, owner: Owner, *, now: datetime | None = None, after: int | None = None
+) -> Iterator[Logged]:
+    """Yield every record of an owner's log that the caller may see, each verified, oldest first.
+
+    Args:
+        client: The owner's broker.
+        owner: The owner, in its newest version.
+        now: The time toward the owner, if it is known.
+        after: Only records behind this one; None: from the first.
+
+    Raises:
+        FormatError: something is no part of a log, or the list does not end.
+        VerificationError: a state of the log is not signed by a log key of the owner.
+        IntegrityError: a record is not shown to be in the log.
+        BrokerError: the broker does not answer, or refuses.
+    """
+    newest = -1 if after is None else after
+
+    def fetch(place: str | None) -> RecordPage:
+        return client.records(after=None if place is None else _index(place), limit=_PAGE)
+
+    for page in follow(fetch, after=None if after is None else str(after)):
+        for answer in page.records:
+            logged = verify_logged(answer, owner, now)
+            if logged.index <= newest:
+                raise FormatError("records of the log come again, or out of order", code="broker-answer")
+            newest = logged.index
+            yield logged
+
+
+def _index(place: str) -> int:
+    if not _INDEX.fullmatch(place):
+        raise FormatError("the broker names a record of the log by no number", code="broker-answer")
+    return int(place)
+
+
 def verify_log(
     home: Home,
     client: LogSource,
@@ -155,7 +195,7 @@ def verify_log(
     states: set[bytes] = set()
     proofs: list[Proof] = []
     count = 0
-    for logged in _records(client, owner, now):
+    for logged in read_records(client, owner, now=now):
         count += 1
         proof = Proof.from_bytes(logged.proof)
         states.add(proof.note.unverified_text)
@@ -193,17 +233,6 @@ def cosign(home: Home, client: LogSource, owner: Owner, *, now: datetime) -> str
     message = home.logbook.cosign(owner.id, organization, key, now)
     client.cosign(message)
     return Cosigned.from_bytes(message).key.to_text()
-
-
-def _records(client: LogSource, owner: Owner, now: datetime | None) -> Iterator[Logged]:
-    after: int | None = None
-    while True:
-        page = client.records(after=after, limit=_PAGE)
-        for answer in page.records:
-            yield verify_logged(answer, owner, now)
-        if page.next is None:
-            return
-        after = int(page.next)
 
 
 def _verify_states(states: Iterable[Checkpoint], newest: Checkpoint, client: LogSource) -> None:

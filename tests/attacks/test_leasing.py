@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from strongroom._encoding import from_base64url, to_base64url
+from strongroom.connection.interface import Collect, Request, Response
 from strongroom.errors import Error, IntegrityError, LicenseDenied, VerificationError
 from strongroom.home.home import Home
 from strongroom.keys.key_pair import SealingKey
@@ -255,3 +256,46 @@ def _all(session: OpenSession) -> int:
         except Error:
             return count
     raise AssertionError("no end")
+
+
+def test_revocations_without_end_end(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = make()
+    world.session().end()
+    world.revoke()
+    through, pages = world.wire.send, []
+
+    def endless(request: Request, collect: Collect) -> Response:
+        answer = through(request, collect)
+        if request.url.partition("?")[0].endswith("/revocations"):
+            # The one that there is, again and again, and always with more to come.
+            pages.append(msgspec.json.decode(answer.body))
+            body = {**pages[0], "next": f"place-{len(pages)}"}
+            assert len(pages) < 100
+            answer = Response(status=200, headers=answer.headers, body=msgspec.json.encode(body))
+        return answer
+
+    monkeypatch.setattr(world.wire, "send", endless)
+    world.holder().poll()
+    assert len(pages) == 2
+    assert len(world.clinic.leases.notices(world.owner_id).revocations) == 1
+
+
+def test_a_place_among_the_revocations_that_no_file_can_hold_is_not_kept(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make()
+    world.session().end()
+    through = world.wire.send
+
+    def boastful(request: Request, collect: Collect) -> Response:
+        answer = through(request, collect)
+        if request.url.partition("?")[0].endswith("/revocations"):
+            body = msgspec.json.encode({"revocations": [], "next": "a" * (20 << 20)})
+            answer = Response(status=200, headers=answer.headers, body=body)
+        return answer
+
+    monkeypatch.setattr(world.wire, "send", boastful)
+    assert refusal(world.holder().poll).code == "broker-answer"
+    monkeypatch.undo()
+    world.session().predict(1)
+    world.holder().poll()

@@ -10,13 +10,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from strongroom import witnessing
-from strongroom.errors import BrokerRefused, Error, IntegrityError, VerificationError
+from strongroom.errors import BrokerRefused, Error, FormatError, IntegrityError, VerificationError
 from strongroom.home.home import Home
 from strongroom.keys.identity import organization_id
 from strongroom.log.checkpoint import Checkpoint
@@ -158,6 +159,24 @@ class TestTheOwnerCannotChangeWhatItsPartnerSaw:
             "log-rollback",
             lambda: witnessing.verify_log(scene.home, two_faced, scene.broker.owner, now=NOW),
         )
+
+    @pytest.mark.parametrize("place", ["number", "0", "x", "9" * 5000])
+    def test_records_without_end_are_noticed(self, scene: Scene, place: str) -> None:
+        pages: list[RecordPage] = []
+
+        class Endless(LogClient):
+            def records(self, *, after: int | None = None, limit: int | None = None) -> RecordPage:
+                pages.append(super().records(limit=limit))
+                assert len(pages) < 20
+                return replace(pages[-1], next=str(len(pages)) if place == "number" else place)
+
+        endless = Endless(scene.broker, partner(scene.clinic))
+        refused(
+            FormatError,
+            "broker-answer",
+            lambda: witnessing.verify_log(scene.home, endless, scene.broker.owner, now=NOW),
+        )
+        assert len(pages) <= 2
 
     def test_a_record_that_is_not_in_the_log_is_noticed(self, scene: Scene) -> None:
         class Lying(LogClient):

@@ -210,14 +210,12 @@ def pages(fetch: Callable[[str | None], Any], member: str) -> Iterator[Any]:
     Raises:
         BrokerUnavailable: the broker does not answer.
         BrokerRefused: it refuses.
+        FormatError: the list does not end.
     """
-    after: str | None = None
-    while True:
-        page = fetch(after)
+    from strongroom.connection.pages import follow
+
+    for page in follow(fetch):
         yield from getattr(page, member)
-        if page.next is None:
-            return
-        after = page.next
 
 
 def lines(home: Home) -> list[Line]:

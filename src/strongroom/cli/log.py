@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from strongroom.keys.owner import Owner
     from strongroom.witnessing import Checked, Logged
 
-_PAGE: Final = 100
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
 
@@ -71,16 +70,10 @@ def tail(
 
 
 def _records(line: Line, owner: Owner, after: int | None = None) -> Iterator[Logged]:
-    """Yield every record that this party may see, each verified, oldest first."""
-    from strongroom.witnessing import verify_logged
+    """Return every record that this party may see, each verified, oldest first."""
+    from strongroom.witnessing import read_records
 
-    while True:
-        found = line.client.records(after=after, limit=_PAGE)
-        for each in found.records:
-            yield verify_logged(each, owner)
-        if found.next is None:
-            return
-        after = int(found.next)
+    return read_records(line.client, owner, after=after)
 
 
 def _row(logged: Logged) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from strongroom.connection.broker_client import BrokerClient
+from strongroom.connection.pages import follow
 from strongroom.errors import BrokerRefused, Error, LicenseDenied, ObjectNotFound, VerificationError
 from strongroom.home import files
 from strongroom.home.boot_clock import OnlineClock, anchored
@@ -261,14 +262,16 @@ class Leaseholder:
             StorageUnavailable: the home cannot be read or written.
         """
         leases = self._home.leases
-        position = leases.notices(self.place.owner).position
-        while True:
-            page = self._client.revocations(after=position)
+        announced: set[str] = set()
+        before = leases.notices(self.place.owner).position
+        for page in follow(lambda after: self._client.revocations(after=after), after=before):
             self._verify_announced(page.revocations)
             leases.add_notices(self.place.owner, revocations=page.revocations, position=page.next)
-            if not page.revocations or page.next in (None, position):
+            # The place is said also when nothing follows.
+            if page.next == before or announced.issuperset(page.revocations):
                 return
-            position = page.next
+            announced.update(page.revocations)
+            before = page.next
 
     def facts(self, lease: Signed[Lease], *, outage_since: datetime | None) -> Facts:
         """Return what is known for decisions under a lease.
