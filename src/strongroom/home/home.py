@@ -27,6 +27,7 @@ from strongroom.errors import ObjectNotFound, UsageError
 from strongroom.home import files
 from strongroom.home.brokers import Brokers
 from strongroom.home.catalog import Catalog
+from strongroom.home.checkouts import CheckoutFolder
 from strongroom.home.keystore import Keystore
 from strongroom.home.leases import Leases
 from strongroom.home.logbook import Logbook
@@ -59,6 +60,7 @@ class Home:
     __slots__ = (
         "brokers",
         "catalog",
+        "checkouts",
         "keys",
         "leases",
         "logbook",
@@ -91,6 +93,7 @@ class Home:
         self.marks = Marks(path / "state", self.keys)
         self.brokers = Brokers(path / "brokers", lock)
         self.leases = Leases(path / "leases")
+        self.checkouts = CheckoutFolder(path / "leases")
         self.logbook = Logbook(path / "log")
         self.outbox = Outbox(path / "outbox", lock)
 

@@ -34,7 +34,7 @@ from strongroom.home.leases import Anchor
 from strongroom.keys.key_pair import SigningKey
 from strongroom.license.counted_terms import MAX_RATE_SECONDS
 from strongroom.license.counters import prune
-from strongroom.license.period import CounterKey, CounterName
+from strongroom.license.period import CounterKey, CounterName, is_over
 from strongroom.license.release_documents import Lease, OfflineFile
 from strongroom.license.request import Authority, BreakGlassUse, Budget, Facts, Recent
 
@@ -43,6 +43,8 @@ _LONGEST_WINDOW: Final = timedelta(seconds=MAX_RATE_SECONDS)
 _SECOND: Final = timedelta(seconds=1)
 _REPORTED: Final = (Lease.PREFIX, OfflineFile.PREFIX)
 """Ids of what is reported on; its counts go when the report has arrived."""
+_MOST_UNREPORTED: Final = 1024
+"""Counts of periods that are over: who counts by the hour must not make the state unreadable."""
 
 A = TypeVar("A", bound=object)
 
@@ -200,10 +202,17 @@ class State:
             for document, entries in self.recent.items()
             if (kept := tuple(each for each in entries if each.at > now - _LONGEST_WINDOW))
         }
-        # A report names every period: what was used under a lease yesterday is told tomorrow.
-        unreported = {key: count for key, count in self.used.items() if key.document.startswith(_REPORTED)}
-        used = {key: count for key, count in (prune(self.used, now) | unreported).items() if count}
-        return replace(self, used=used, recent=recent)
+        used = {key: count for key, count in prune(self.used, now).items() if count}
+        return replace(self, used=used | self._unreported(now), recent=recent)
+
+    def _unreported(self, now: datetime) -> dict[CounterKey, int]:
+        """Return the newest counts of periods that are over and stand in no report yet.
+
+        A report names every period: what was used under a lease yesterday is told tomorrow.
+        """
+        of_reports = (key for key, count in self.used.items() if count and key.document.startswith(_REPORTED))
+        over = sorted((key for key in of_reports if is_over(key.period, now)), key=lambda key: key.period)
+        return {key: self.used[key] for key in over[-_MOST_UNREPORTED:]}
 
 
 def _left(lease: str, closed: Closed, entry: Budget, now: datetime) -> Budget | None:

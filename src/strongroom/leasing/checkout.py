@@ -4,7 +4,11 @@
     offline.document.not_after, offline.document.budget
 
 It is for this runtime and lies in the license file afterwards, where opening finds it. What it may
-count is taken out of the license when it is made; it ends by itself and cannot be revoked.
+count is taken out of the license when it is made; it ends by itself and cannot be revoked. What was
+used is reported by ``reporting``, which finds the file in ``home.checkouts``.
+
+Whoever is stopped, or hears no answer, asks the same again and gets the same file: the question is on
+the disk before it leaves, until the file is.
 """
 
 from __future__ import annotations
@@ -17,8 +21,10 @@ from strongroom._encoding import to_instant
 from strongroom.accepting import read_offer
 from strongroom.connection.broker_client import BrokerClient
 from strongroom.errors import VerificationError
+from strongroom.home.checkouts import CheckedOut, Checkouts, Question
 from strongroom.home.home import Home
 from strongroom.keys.identity import runtime_id
+from strongroom.leasing.reporting import report_files
 from strongroom.license.documents import OfflineFile
 from strongroom.license.fields import new_serial
 from strongroom.license.license_file import LicenseFile
@@ -56,16 +62,60 @@ def check_out(
         StorageUnavailable: a file cannot be read or written.
     """
     stored = home.catalog.licenses.get(owner_id, license)
+    # What files that have ended did not use is free again, for this one too.
+    report_files(home, client, owner_id, client.now)
+    question = _question(home, owner_id, license, package)
     end = None if until is None else to_instant(until)
-    ask = CheckoutAsk(license=license, package=package, nonce=new_serial(), until=end)
+    ask = CheckoutAsk(license=license, package=package, nonce=question.nonce, until=end)
     answer = client.check_out(ask)
     offer = read_offer(home, answer.file.encode("utf-8"))
     runtime = runtime_id(home.keys.device(owner_id).public)
     offline = offer.license.offline_for(runtime, package)
     if (offer.owner.id, offer.license.chain.id) != (owner_id, license) or offline is None:
         raise VerificationError("the broker gave another file than was asked for", code="wrong-license")
+    _note(home, owner_id, offline)
     home.catalog.licenses.add(owner_id, license, _joined(stored.file, offer.file).to_bytes())
+    _answered(home, owner_id, question)
     return offline
+
+
+def _question(home: Home, owner_id: str, license: str, package: str) -> Question:
+    """Return the question that has no answer yet, or a new one."""
+
+    def asked(known: Checkouts) -> Checkouts:
+        if _find(known, license, package) is not None:
+            return known
+        new = Question(license=license, package=package, nonce=new_serial())
+        return msgspec.structs.replace(known, questions=(*known.questions, new))
+
+    found = _find(home.checkouts.change(owner_id, asked), license, package)
+    if found is None:
+        raise AssertionError(found)
+    return found
+
+
+def _find(known: Checkouts, license: str, package: str) -> Question | None:
+    about = (each for each in known.questions if (each.license, each.package) == (license, package))
+    return next(about, None)
+
+
+def _note(home: Home, owner_id: str, offline: Signed[OfflineFile]) -> None:
+    """Keep the file to be reported, before it can be used."""
+
+    def noted(known: Checkouts) -> Checkouts:
+        if any(each.file == offline.token for each in known.files):
+            return known
+        return msgspec.structs.replace(known, files=(*known.files, CheckedOut(file=offline.token)))
+
+    home.checkouts.change(owner_id, noted)
+
+
+def _answered(home: Home, owner_id: str, question: Question) -> None:
+    def answered(known: Checkouts) -> Checkouts:
+        left = tuple(each for each in known.questions if each != question)
+        return msgspec.structs.replace(known, questions=left)
+
+    home.checkouts.change(owner_id, answered)
 
 
 def _joined(known: LicenseFile, offered: LicenseFile) -> LicenseFile:

@@ -17,7 +17,7 @@ the broker has answered something else, and a request that it has certainly not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeVar
@@ -36,10 +36,10 @@ from strongroom.keys.key_pair import sealing_public_from_text
 from strongroom.keys.owner import Owner, OwnerChain
 from strongroom.leasing.answer import verify_announcements, verify_kept, verify_lease
 from strongroom.leasing.refusing import NEVER_TAKEN_IN, STALE, is_final, is_until_later
+from strongroom.leasing.reporting import counts_of, report_files
 from strongroom.leasing.silence import is_silence
 from strongroom.license.documents import (
     BreakGlassReport,
-    Count,
     Lease,
     LeaseRequest,
     Revocation,
@@ -48,7 +48,7 @@ from strongroom.license.documents import (
 )
 from strongroom.license.fields import new_serial
 from strongroom.license.marks import withdrawn
-from strongroom.license.period import CounterKey, CounterName
+from strongroom.license.period import CounterName
 from strongroom.license.request import Facts
 from strongroom.license.runtime_documents import worker_key_digest
 from strongroom.license.signing import Signed, read_unverified, sign_document, verify_by_owner
@@ -166,6 +166,8 @@ class Leaseholder:
                 record = self._settle(record, record.pending)
             elif record.lease is not None:
                 self._verify_answering()
+            # What files that have ended did not use is free again, for this lease too.
+            report_files(self._home, self._client, self.place.owner, self.now())
             try:
                 lease, nonce = self._renew(record, worker_key, predictions)
             except BrokerRefused as refusal:
@@ -368,7 +370,7 @@ class Leaseholder:
             runtime=self._opening.request.runtime,
             authority=lease.id,
             previous=record.last_usage,
-            counts=_counts(counts),
+            counts=counts_of(counts),
             break_glass=tuple(
                 BreakGlassReport(started_at=each.started_at, reason=each.reason) for each in breaks
             ),
@@ -492,10 +494,3 @@ class Leaseholder:
 
     def _whole(self, moment: datetime) -> datetime:
         return moment.replace(microsecond=0)
-
-
-def _counts(counts: Mapping[CounterKey, int]) -> tuple[Count, ...]:
-    return tuple(
-        Count(document=key.document, counter=key.counter, period=key.period, count=count)
-        for key, count in sorted(counts.items())
-    )
