@@ -42,7 +42,7 @@ from strongroom.metering.meter import Charge, Meter
 from strongroom.opening import Opening, open_model
 from strongroom.protocol.broker import ReasonAsk
 from strongroom.publishing import publish
-from strongroom.revoking import revoke
+from strongroom.revoking import revoke, withdraw_version
 from strongroom.runtime.surroundings import Surroundings
 from strongroom.sending import send
 from tests.parties import found_owner, found_partner, right_now, seal_model
@@ -210,6 +210,15 @@ class LeaseWorld:
     def revoke(self, reason: str = "contract ended") -> None:
         """Revoke the license and hand the revocation in."""
         revoke(self.hospital, self.granted.license_id, reason=reason, now=self.broker_clock.now())
+        _all_sent(self.hospital, self.admin, self.owner_id)
+
+    def withdraw(self, reason: str = "wrong unit of age") -> None:
+        """Withdraw the version of the model and hand the withdrawal in."""
+        now = self.broker_clock.now()
+        version = self.hospital.vault.seals.find("risk", None).version
+        withdraw_version(
+            self.hospital, f"risk@{version}", permits=None, reason=reason, now=now, to_broker=True
+        )
         _all_sent(self.hospital, self.admin, self.owner_id)
 
     def suspend(self) -> None:

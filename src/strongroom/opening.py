@@ -6,13 +6,14 @@
 
 In this order: the owner is pinned and confirmed, and the license file tells no other
 history of it; the license, its sub-licenses and this party's acceptance are signed by whom they
-must be; the package is signed by that very owner; a key file for this runtime and
-package is at hand, or a broker that gives leases is known; the license allows the use now,
+must be; the package is signed by that very owner; a broker that gives leases is known, or a
+key file for this runtime and package is at hand; the license allows the use now,
 with the counts and marks of this runtime. A plain model, an unsigned package or another
 owner's is refused before any of its bytes reach a loader.
 
 Where a lease is to be taken, the time is that of the broker's last answer, and what only a
-wrong clock would refuse is left to the broker.
+wrong clock would refuse is left to the broker. A file that was checked out waits for the case that
+the broker is silent.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ class Opening:
     package_path: Path
     release: Release | None
     """The key file: signed by the owner, for this license and package. None: a lease is to be taken."""
+    spare: Signed[OfflineFile] | None
+    """Where a lease is to be taken: the offline file that stands meanwhile, for when no lease can be had."""
     request: Request
     facts: Facts
     """What is known but for counts and marks, which ``home.marks`` adds under its lock."""
@@ -147,7 +150,7 @@ class _Attempt:
         license = verify_license_file(candidate.license.file, owner)
         statement = _verify_package(candidate.package.path, owner)
         request = self._request(statement, runtime_id(self.home.keys.device(owner.id).public))
-        is_online, release = self._find_release(license, request)
+        is_online, release, spare = self._find_release(license, request)
         facts = self._facts(candidate, owner, license, release)
         return Opening(
             pinned=pinned,
@@ -156,20 +159,20 @@ class _Attempt:
             statement=statement,
             package_path=candidate.package.path,
             release=release,
+            spare=spare,
             request=request,
             facts=facts,
             allowed=self._verify_allowed(license.chain, request, facts, is_online, exactly=exactly),
         )
 
-    def _find_release(self, license: VerifiedLicense, request: Request) -> tuple[bool, Release | None]:
-        """Return whether a lease is to be taken, or the key file that makes it needless."""
+    def _find_release(
+        self, license: VerifiedLicense, request: Request
+    ) -> tuple[bool, Release | None, Signed[OfflineFile] | None]:
+        """Return whether a lease is to be taken, the key file that does instead, and the spare one."""
         offline = license.offline_for(request.runtime, request.package_digest)
-        has_broker = self.home.brokers.address(request.owner) is not None
-        if offline is not None and not (has_broker and self.now >= offline.document.not_after):
-            return False, offline
-        if has_broker:
-            return True, None
-        return False, license.passphrase_for(request.package_digest)
+        if self.home.brokers.address(request.owner) is not None:
+            return True, None, offline
+        return False, offline or license.passphrase_for(request.package_digest), None
 
     def _verify_allowed(
         self, chain: LicenseChain, request: Request, facts: Facts, is_online: bool, *, exactly: bool

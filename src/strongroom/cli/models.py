@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from strongroom.cli._page import page
 from strongroom.cli._shared import SHARED, Shared
-from strongroom.errors import BrokerError, Error, LicenseDenied
+from strongroom.errors import BrokerError, Error, FormatError, LicenseDenied, VerificationError
 
 if TYPE_CHECKING:
+    from strongroom.cli._broker import Line
     from strongroom.home import Home
     from strongroom.home.catalog import Candidate
     from strongroom.home.licenses import StoredLicense
@@ -33,13 +34,14 @@ def models(*, shared: Shared = SHARED) -> None:
         StorageUnavailable: a folder cannot be read.
     """
     home = shared.open_home()
+    answers, silent = _ask_brokers(home)
     candidates = home.catalog.candidates()
     found = [_try(shared, home, candidate) for candidate in candidates]
     covered = {candidate.license.license_id for candidate in candidates}
     found += [
         _without_package(each) for each in home.catalog.licenses.all() if each.license_id not in covered
     ]
-    silent = _ask_brokers(home, found)
+    _add_offered(found, answers)
     rows = [
         (
             str(each["model"]),
@@ -103,28 +105,48 @@ def _try(shared: Shared, home: Home, candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def _ask_brokers(home: Home, found: list[dict[str, Any]]) -> list[BrokerError | LicenseDenied]:
-    """Add what the brokers offer; returns why those that did not answer did not."""
-    from strongroom.cli._broker import lines
-    from strongroom.cli._offered import models_of, offered
+def _ask_brokers(
+    home: Home,
+) -> tuple[list[tuple[Line, LicenseAnswer]], list[BrokerError | LicenseDenied]]:
+    """Return what the brokers have for this party, and why those that did not answer did not.
 
+    What they withdrew is kept first: it says what opens.
+    """
+    from strongroom.cli._broker import lines
+    from strongroom.cli._offered import offered
+    from strongroom.leasing.hearing import keep_withdrawals
+
+    answers: list[tuple[Line, LicenseAnswer]] = []
     silent: list[BrokerError | LicenseDenied] = []
     for line in lines(home):
         if line.is_own:
             continue
         try:
             for answer in offered(home, line):
-                known = [each for each in found if each["license"] == answer.license]
-                if not known:
-                    name = ", ".join(models_of(answer))
-                    known = [_not_here(line.owner.label, line.owner.id, name, answer)]
-                    found += known
-                if answer.status != "granted":
-                    for each in known:
-                        each.update(status=answer.status, reason=f"the broker says: {answer.status}")
+                answers.append((line, answer))
+                try:
+                    keep_withdrawals(home, line.owner.owner, answer.file)
+                except (FormatError, VerificationError):
+                    # Under an owner document that is not known here yet; a lease brings both.
+                    continue
         except (BrokerError, LicenseDenied) as error:
             silent.append(error)
-    return silent
+    return answers, silent
+
+
+def _add_offered(found: list[dict[str, Any]], answers: list[tuple[Line, LicenseAnswer]]) -> None:
+    """Add what the brokers offer and is not here, and what they have suspended."""
+    from strongroom.cli._offered import models_of
+
+    for line, answer in answers:
+        known = [each for each in found if each["license"] == answer.license]
+        if not known:
+            name = ", ".join(models_of(answer))
+            known = [_not_here(line.owner.label, line.owner.id, name, answer)]
+            found += known
+        if answer.status != "granted":
+            for each in known:
+                each.update(status=answer.status, reason=f"the broker says: {answer.status}")
 
 
 def _not_here(label: str, owner: str, name: str, answer: LicenseAnswer) -> dict[str, Any]:

@@ -66,6 +66,9 @@ def _key(opened: Opening, lease: Lease | None, now: datetime) -> str:
 
     if opened.release is not None:
         return f"{opened.release.id}, until {shown(opened.release.document.not_after)}"
+    if opened.spare is not None and opened.spare.document.not_after > now:
+        end = shown(opened.spare.document.not_after)
+        return f"a lease of the broker; while it is silent {opened.spare.id}, until {end}"
     if lease is None:
         return "a lease of the broker, taken when it runs"
     if lease.not_after > now:
@@ -95,7 +98,7 @@ def _lines(opened: Opening, lease: Lease | None, now: datetime) -> list[tuple[st
 def _document(opened: Opening, lease: Lease | None) -> dict[str, Any]:
     from strongroom._encoding import to_instant
 
-    allowed, release = opened.allowed, opened.release
+    allowed, release = opened.allowed, opened.release or opened.spare
     return {
         "name": opened.statement.name,
         "version": str(opened.statement.version),

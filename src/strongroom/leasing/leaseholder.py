@@ -35,13 +35,16 @@ from strongroom.home.state import State
 from strongroom.keys.key_pair import sealing_public_from_text
 from strongroom.keys.owner import Owner, OwnerChain
 from strongroom.leasing.answer import verify_announcements, verify_kept, verify_lease
+from strongroom.leasing.hearing import hear_why
 from strongroom.leasing.refusing import NEVER_TAKEN_IN, STALE, is_final, is_until_later
 from strongroom.leasing.reporting import counts_of, report_files
 from strongroom.leasing.silence import is_silence
+from strongroom.leasing.spare import verify_usable
 from strongroom.license.documents import (
     BreakGlassReport,
     Lease,
     LeaseRequest,
+    OfflineFile,
     Revocation,
     Usage,
     Withdrawal,
@@ -67,11 +70,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A lease, and how its key is opened."""
+    """A lease, or the checked-out file that takes its place, and how its key is opened."""
 
-    lease: Signed[Lease]
+    lease: Signed[Lease] | Signed[OfflineFile]
     nonce: str | None
-    """Of the request, for the worker whose key was sent; None: by the restart envelope."""
+    """Of the request, for the worker whose key was sent; None: by the restart envelope, or of a file."""
     owner: Owner
     """In the version that the lease was verified with."""
 
@@ -197,6 +200,24 @@ class Leaseholder:
         lease = verify_kept(token, self._opening.request.runtime, self._owner)
         return Held(lease=lease, nonce=None, owner=self._owner)
 
+    @property
+    def has_spare(self) -> bool:
+        """Whether a file was checked out and stands in the license file, ended or not."""
+        return self._opening.spare is not None
+
+    def spare(self) -> Held | None:
+        """Return the file that was checked out, to be used where no lease can be had; None: there is none.
+
+        Raises:
+            LicenseDenied: it does not allow a use now; the code names the rule.
+            Error: whatever reading the home raises.
+        """
+        if self._opening.spare is None:
+            return None
+        facts = self.facts(self._opening.spare, outage_since=None)
+        verify_usable(self._home, self._opening, facts, self.now())
+        return Held(lease=self._opening.spare, nonce=None, owner=self._owner)
+
     def has_unreported(self) -> bool:
         """Say whether something was counted under the lease that the broker has not heard of.
 
@@ -275,8 +296,8 @@ class Leaseholder:
             announced.update(page.revocations)
             before = page.next
 
-    def facts(self, lease: Signed[Lease], *, outage_since: datetime | None) -> Facts:
-        """Return what is known for decisions under a lease.
+    def facts(self, lease: Signed[Lease] | Signed[OfflineFile], *, outage_since: datetime | None) -> Facts:
+        """Return what is known for decisions under a lease, or a file in its place.
 
         Raises:
             FormatError: a file of this home is damaged.
@@ -385,6 +406,7 @@ class Leaseholder:
             lease = self._exchange(pending, request)
         except (LicenseDenied, BrokerRefused, ObjectNotFound) as refusal:
             self._note_refusal(record, request, refusal, is_fresh=is_fresh)
+            hear_why(self._home, self._client, self.place, self._owner, refusal)
             raise
         self._adopt(record, pending, request, lease, is_fresh=is_fresh)
         return lease

@@ -27,8 +27,9 @@ from strongroom.home.leases import Anchor, LeaseRecord, Refusal
 from strongroom.leasing.answer import verify_kept
 from strongroom.leasing.leaseholder import Held, Leaseholder
 from strongroom.leasing.silence import is_busy, is_silence
+from strongroom.leasing.spare import LEAVES_FILES, USED_UP, spent
 from strongroom.license.codes import Code
-from strongroom.license.documents import Lease
+from strongroom.license.documents import Lease, OfflineFile
 from strongroom.license.request import Facts
 from strongroom.license.signing import Signed
 from strongroom.metering.meter import Meter
@@ -36,6 +37,7 @@ from strongroom.metering.meter import Meter
 _MORE_TO_HAVE: Final = frozenset(
     {
         Code.LEASE_ENDED.value,
+        Code.OFFLINE_ENDED.value,
         Code.PREDICTIONS_USED_UP.value,
         Code.TOKENS_USED_UP.value,
         Code.EXPLANATIONS_USED_UP.value,
@@ -99,7 +101,11 @@ class LeaseSession:
         self._record = LeaseRecord()
         self._anchor: Anchor | None = None
         self._mark: datetime | None = None
-        self._lease: Signed[Lease] = held.lease
+        self._lease: Signed[Lease] | Signed[OfflineFile] = held.lease
+        self._under: str | None = held.lease.token
+        """Token of the lease in the home; under a file, of the one that the home had when it began."""
+        if self._is_by_file:
+            self._under = holder.record().lease
         self.facts: Facts = holder.facts(held.lease, outage_since=outage_since)
         """What is known for decisions."""
         self._load()
@@ -108,7 +114,7 @@ class LeaseSession:
     def begin(
         cls, holder: Leaseholder, worker_key: str, clock: OnlineClock, pace: Pace | None = None
     ) -> LeaseSession:
-        """Take a lease, or while the broker is silent open the one that the home has.
+        """Take a lease, or while the broker is silent go on with the file or the lease that the home has.
 
         So it does while another program of this home waits for the answer to the same question.
 
@@ -121,19 +127,21 @@ class LeaseSession:
         try:
             held = holder.take(worker_key)
         except Error as error:
-            kept = holder.kept() if is_silence(error) or is_busy(error) else None
-            if kept is None:
-                raise
-            refusal = holder.record().refusal
-            if refusal is not None and refusal.is_final:
-                # It said no before it fell silent: an outage does not take that back.
-                raise _denied(refusal) from error
-            held, outage_since = kept, holder.now()
+            held = _instead(holder, error)
+            outage_since = holder.now() if _is_outage(error) else None
         return cls(holder, held, worker_key, clock, pace or Pace(), outage_since=outage_since)
 
     @property
+    def _is_by_file(self) -> bool:
+        return isinstance(self._lease.document, OfflineFile)
+
+    def _leaves(self, refusal: Refusal) -> bool:
+        """Say whether use goes on under a file, whatever the broker said of leases."""
+        return self._is_by_file and refusal.code in LEAVES_FILES
+
+    @property
     def ends_at(self) -> datetime:
-        """When the lease ends if nobody renews it."""
+        """When the lease ends if nobody renews it, or the file that takes its place."""
         return self._lease.document.not_after
 
     def now(self) -> datetime:
@@ -173,7 +181,7 @@ class LeaseSession:
                 if self._meter is not None:
                     self._meter.adopt(self.facts)
             refusal = self._record.refusal
-            if refusal is not None and refusal.is_final:
+            if refusal is not None and refusal.is_final and not self._leaves(refusal):
                 raise _denied(refusal)
 
     def note(self, remaining: int | None) -> None:
@@ -199,6 +207,7 @@ class LeaseSession:
             # is told how much. Once: whoever asks for too much would have it renewed with each request.
             wish = predictions if denied.code == Code.PREDICTIONS_USED_UP else None
             if wish in (None, self._wish) or self._outage_since is not None:
+                self._verify_known(denied)
                 return False
         self._wish = wish
         self._renew(wish)
@@ -207,7 +216,13 @@ class LeaseSession:
         if refusal is not None and self._outage_since is None and (is_ended or refusal.code in _MORE_TO_HAVE):
             # There is no more because of it: that is what its holder has to hear.
             raise _denied(refusal)
+        self._verify_known(denied)
         return True
+
+    def _verify_known(self, denied: LicenseDenied) -> None:
+        """Raise a refusal in the words that are true while nobody knows what the broker has."""
+        if self._is_by_file and self._outage_since is not None and denied.code in USED_UP:
+            raise spent(denied)
 
     def stop(self) -> None:
         """End the renewing, and report what was used, if the broker answers. Stopping twice is harmless."""
@@ -329,16 +344,69 @@ class LeaseSession:
         stamp = self._holder.stamp()
         record = self._holder.record()
         lease = self._lease
-        if record.lease is not None and record.lease != lease.token:
+        if record.lease is not None and record.lease != self._under:
             lease = verify_kept(record.lease, lease.document.runtime, self._holder.owner)
-            self._slice = None
+            self._slice, self._under = None, record.lease
         self.facts = self._holder.facts(lease, outage_since=self._outage_since)
-        if record.lease is None:
+        if record.lease is None and not isinstance(lease.document, OfflineFile):
             # Given back while it was open here: nothing more is used under it.
             self.facts = replace(self.facts, authority=None)
         state = self._holder.state()
         self._anchor, self._mark = state.anchor, state.clock
         self._record, self._lease, self._stamp, self._is_dirty = record, lease, stamp, False
+
+
+def _instead(holder: Leaseholder, error: Error) -> Held:
+    """Return what to go on with where no lease could be taken.
+
+    Raises:
+        Error: the error, if there is nothing.
+        LicenseDenied: what the home has allows nothing, or the broker had said no before it fell silent.
+    """
+    if not _is_outage(error):
+        return _where_refused(holder, error)
+    kept, refusal = holder.kept(), holder.record().refusal
+    said_no = refusal is not None and refusal.is_final
+    if refusal is not None and said_no and refusal.code not in LEAVES_FILES:
+        if kept is None and not holder.has_spare:
+            raise error
+        # It said no before it fell silent: an outage does not take that back.
+        raise _denied(refusal) from error
+    try:
+        spare = holder.spare()
+    except LicenseDenied as denied:
+        if kept is None or said_no:
+            raise _unusable(denied, error) from error
+        return kept
+    if spare is not None:
+        return spare
+    if kept is None:
+        raise error
+    if refusal is not None and said_no:
+        raise _denied(refusal) from error
+    return kept
+
+
+def _is_outage(error: Error) -> bool:
+    """Say whether nobody answers, or another program of this home waits for the answer."""
+    return is_silence(error) or is_busy(error)
+
+
+def _where_refused(holder: Leaseholder, error: Error) -> Held:
+    try:
+        spare = holder.spare() if error.code in LEAVES_FILES else None
+    except LicenseDenied:
+        raise error from None
+    if spare is None:
+        raise error
+    return spare
+
+
+def _unusable(denied: LicenseDenied, silence: Error) -> Error:
+    if denied.code in USED_UP:
+        return spent(denied)
+    # What has ended is as if it were not there: the broker has to be reached.
+    return silence if denied.code == Code.OFFLINE_ENDED else denied
 
 
 def _denied(refusal: Refusal) -> LicenseDenied:
