@@ -25,7 +25,7 @@ from strongroom.home.grants import Grant
 from strongroom.home.home import Home
 from strongroom.home.outbox import Parcel, ParcelKind
 from strongroom.keys.owner import Role
-from strongroom.license.documents import License, Revocation, Withdrawal
+from strongroom.license.documents import License, OfflineFile, Revocation, Withdrawal
 from strongroom.license.license_file import LicenseFile
 from strongroom.license.request import Right
 from strongroom.license.signing import Signed, read_unverified, sign_document
@@ -98,8 +98,13 @@ def no_use_after(now: datetime, affected: Iterable[LicenseAnswer]) -> datetime:
     return now + timedelta(seconds=max((each.worst_case_seconds for each in affected), default=0))
 
 
+def is_file(lease: LeaseSummary) -> bool:
+    """Say whether what is out is an offline file: no revocation reaches it before its end."""
+    return lease.lease.startswith(OfflineFile.PREFIX)
+
+
 def last_use(leases: Sequence[LeaseSummary]) -> datetime | None:
-    """Return the last use that one of the leases that are out allows, or None if none is out."""
+    """Return the last use that one of the leases or files that are out allows, or None if none is out."""
     return max((from_instant(each.last_use_at) for each in leases), default=None)
 
 

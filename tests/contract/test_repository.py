@@ -327,6 +327,11 @@ def test_offline_files(store: Store) -> None:
         assert kept.offline_files(NOW, ["sub-b"]) == [rows.offline("off-b", "sub-d")]
         assert kept.offline_files(NOW, ["sub-c", "lic-z"]) == []
         assert kept.offline_files(NOW, []) == []
+        both = [rows.offline("off-a"), rows.offline("off-b", "sub-d")]
+        assert kept.offline_page(NOW, limit=9) == both
+        assert kept.offline_page(NOW, limit=1) == both[:1]
+        assert kept.offline_page(NOW, after="off-a", limit=9) == both[1:]
+        assert kept.offline_page(NOW, limit=9, license="sub-b") == both[1:]
         assert kept.seats(["lic-a"], NOW) == [rows.seat("off-b")]
         kept.mark_reported("off-b")
         assert kept.holds(["lic-a"]) == []

@@ -160,6 +160,12 @@ class Reading(TileReader, Protocol):
         """Return offline files of these documents and of what hangs from them that have not ended."""
         ...
 
+    def offline_page(
+        self, now: datetime, *, after: str = "", limit: int, license: str | None = None
+    ) -> list[OfflineRow]:
+        """Return offline files that have not ended; with ``license``, of it and what hangs from it."""
+        ...
+
     def offline_file(self, offline: str) -> OfflineRow | None:
         """Return an offline file, ended or not."""
         ...

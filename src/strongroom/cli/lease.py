@@ -20,9 +20,10 @@ def list_(
     owner: OwnerOption = None,
     shared: Shared = SHARED,
 ) -> None:
-    """List the leases that may be in use: who runs what, until when, with how much of the quota.
+    """List the leases and checked-out files that may be in use: who runs what, until when, with how much.
 
-    The owner sees all, a partner its own. "Last use" is the end with grace and break-glass.
+    The owner sees all, a partner its own. "Last use" is the end with grace and break-glass. An offline file,
+    off-..., ends by itself and cannot be called back before.
 
     Examples:
         $ strongroom lease list
@@ -43,7 +44,10 @@ def list_(
     rows = [_row(each) for each in found]
     columns = ("lease", "license", "runtime", "ends", "last use", "holds")
     shared.terminal.table(
-        {"leases": [_document(each) for each in found]}, columns, rows, empty="No lease is out."
+        {"leases": [_document(each) for each in found]},
+        columns,
+        rows,
+        empty="No lease is out, and no offline file.",
     )
 
 
@@ -64,8 +68,11 @@ def _budget(lease: LeaseSummary) -> str:
 
 
 def _document(lease: LeaseSummary) -> dict[str, Any]:
+    from strongroom.revoking import is_file
+
     return {
         "lease": lease.lease,
+        "kind": "offline-file" if is_file(lease) else "lease",
         "license": lease.license,
         "runtime": lease.runtime,
         "organization": lease.organization,

@@ -345,7 +345,7 @@ class CheckoutAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseSummary:
-    """One lease that may still be in use."""
+    """One lease or offline file that may still be in use."""
 
     lease: str
     license: str
@@ -355,13 +355,13 @@ class LeaseSummary:
     issued_at: str
     ends_at: str
     last_use_at: str
-    """With grace and break-glass."""
+    """With grace and break-glass; a file has neither."""
     budget: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeasePage:
-    """Leases in the order of their ids."""
+    """Leases, then offline files, each in the order of their ids."""
 
     leases: tuple[LeaseSummary, ...]
     next: str | None = None

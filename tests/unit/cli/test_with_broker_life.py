@@ -46,6 +46,24 @@ def test_a_revocation_says_whom_it_concerns_and_until_when(scene: BrokerScene) -
     assert "[not-found]" in missing.stderr
 
 
+def test_offline_files_that_are_out_are_listed_and_named_at_a_revocation(scene: BrokerScene) -> None:
+    identity = scene.grant("--offline", "30d")
+    scene.accept()
+    until = scene.clinic.run("license", "checkout", "risk", "--until", "10d", "--json").json["until"]
+    (file,) = scene.hospital.run("lease", "list", "--json").json["leases"]
+    assert (file["kind"], file["license"], file["last_use_at"]) == ("offline-file", identity, until)
+    assert file["lease"].startswith("off-")
+    assert file["lease"] in scene.clinic.run("lease", "list").text
+    words = ("license", "revoke", identity, "--reason", "over")
+    asked = scene.hospital.run(*words, code=2).stderr
+    assert "0 lease(s) and 1 offline file(s) out" in asked
+    assert f"{file['lease']} of {file['runtime']} works until" in asked
+    revoked = scene.hospital.run(*words, "--yes", "--json").json
+    assert revoked["offline_files"] == [{"file": file["lease"], "ends_at": until}]
+    assert (revoked["leases"], revoked["last_lease_ends_at"]) == ([], None)
+    assert revoked["no_use_after"] >= until
+
+
 def test_a_revocation_is_signed_while_the_broker_is_down(scene: BrokerScene) -> None:
     identity = scene.grant()
     scene.broker.stop()
@@ -91,6 +109,27 @@ def test_a_version_is_withdrawn_at_the_broker(scene: BrokerScene) -> None:
     words = ("license", "withdraw-version", "risk@1.0.0", "--reason", "wrong unit of age")
     assert "with their next lease" in scene.hospital.run(*words).stderr
     assert not list(scene.hospital.folder.glob("*.license"))
+
+
+def test_a_version_that_is_withdrawn_is_shown_as_such(scene: BrokerScene) -> None:
+    identity = scene.grant()
+    scene.accept()
+    assert scene.models == [(identity, "ready")]
+    scene.hospital.run("license", "withdraw-version", "risk@1.0.0", "--reason", "wrong unit of age")
+    assert scene.models == [(identity, "refused: version-withdrawn")]
+    # And it stays so: the withdrawal is in the home.
+    scene.broker.stop()
+    assert "[version-withdrawn]" in scene.clinic.run("open", "risk", code=5).stderr
+    assert scene.models == [(identity, "refused: version-withdrawn")]
+
+
+def test_a_file_that_is_out_is_shown_by_open(scene: BrokerScene) -> None:
+    scene.grant("--offline", "30d")
+    scene.accept()
+    scene.clinic.run("license", "checkout", "risk", "--until", "10d")
+    opened = scene.clinic.run("open", "risk")
+    assert "a lease of the broker; while it is silent off-" in opened.text
+    assert scene.clinic.run("open", "risk", "--json").json["key_file"].startswith("off-")
 
 
 def test_a_license_can_need_a_second_person(

@@ -23,7 +23,7 @@ from strongroom.broker.knowledge import Knowledge
 from strongroom.broker.ledger import Ledger
 from strongroom.broker.principal import Principal
 from strongroom.broker.proving import ProvedAct
-from strongroom.broker.records import LeaseEnd, LeaseRow
+from strongroom.broker.records import LeaseEnd, LeaseRow, OfflineRow
 from strongroom.broker.repository import Reading
 from strongroom.broker.services.envelopes import wrap_for_lease_request
 from strongroom.broker.services.giving import (
@@ -49,7 +49,7 @@ from strongroom.broker.services.reporting import (
 from strongroom.broker.settings import Settings
 from strongroom.errors import StorageUnavailable, VerificationError
 from strongroom.keys.key_pair import sealing_public_from_text
-from strongroom.license.documents import Lease, LeaseRequest, Usage
+from strongroom.license.documents import Lease, LeaseRequest, OfflineFile, Usage
 from strongroom.license.runtime_documents import worker_key_digest
 from strongroom.license.signing import Signed, read_unverified, verify_by_key
 from strongroom.log.entry import Kind
@@ -137,7 +137,9 @@ class Leasing:
     def page(
         self, principal: Principal, after: str = "", limit: int = 100, license: str | None = None
     ) -> LeasePage:
-        """Return leases under which use is possible; of one license and what hangs from it, or of all.
+        """Return leases and offline files under which use is possible.
+
+        Those of one license and what hangs from it, or all.
 
         Raises:
             ObjectNotFound: no such license.
@@ -150,12 +152,16 @@ class Leasing:
             visible = None if documents is None else frozenset(documents)
             now = self._ledger.now(kept)
 
-            def fetch(after: str, limit: int) -> list[LeaseRow]:
-                return kept.leases(now, after=after, limit=limit, license=license)
+            def fetch(after: str, limit: int) -> list[LeaseRow | OfflineRow]:
+                # The ids of leases come before those of files.
+                leases = kept.leases(now, after=after, limit=limit, license=license)
+                left = limit - len(leases)
+                files = kept.offline_page(now, after=after, limit=left, license=license) if left else []
+                return [*leases, *files]
 
             answers, following = page_of(
                 fetch,
-                lambda row: row.lease,
+                _id_of,
                 lambda row: _summary(kept, row),
                 after=after,
                 count=count,
@@ -254,17 +260,21 @@ def _verify_authority(usage: Signed[Usage], lease: str | None) -> None:
         raise VerificationError("a usage report is about another lease", code="usage-wrong")
 
 
-def _summary(kept: Reading, row: LeaseRow) -> LeaseSummary:
+def _id_of(row: LeaseRow | OfflineRow) -> str:
+    return row.lease if isinstance(row, LeaseRow) else row.offline
+
+
+def _summary(kept: Reading, row: LeaseRow | OfflineRow) -> LeaseSummary:
     runtime = kept.runtime(row.runtime)
-    lease = read_unverified(row.token, Lease)
+    document = read_unverified(row.token, Lease if isinstance(row, LeaseRow) else OfflineFile)
     return LeaseSummary(
-        lease=row.lease,
+        lease=_id_of(row),
         license=row.license,
         runtime=row.runtime,
         organization="" if runtime is None else runtime.organization,
         package=row.package,
         issued_at=to_instant(row.issued_at),
         ends_at=to_instant(row.not_after),
-        last_use_at=to_instant(row.last_use_at),
-        budget={f"{each.counter.value}/{each.per.value}": each.limit for each in lease.budget},
+        last_use_at=to_instant(row.last_use_at if isinstance(row, LeaseRow) else row.not_after),
+        budget={f"{each.counter.value}/{each.per.value}": each.limit for each in document.budget},
     )

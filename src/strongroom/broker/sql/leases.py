@@ -80,6 +80,14 @@ _OFFLINE_FILES: Final = Several(
         .order_by(OFFLINE.c.offline)
     )
 )
+_OUT: Final = (
+    select(*_OFFLINE.columns)
+    .where(OFFLINE.c.not_after > bindparam("now"), OFFLINE.c.offline > bindparam("after"))
+    .order_by(OFFLINE.c.offline)
+    .limit(bindparam("limit"))
+)
+_FILES_OUT: Final = Statement(_OUT)
+_FILES_OUT_UNDER: Final = Statement(_OUT.where(OFFLINE.c.license.in_(select(under(1).c.license))))
 _ADD_OFFLINE: Final = adding(OFFLINE)
 
 _USAGE_OF: Final = Statement(select(*_USAGE.columns).where(USAGE.c.usage == bindparam("usage")))
@@ -126,6 +134,16 @@ class LeaseReading(Session):
             )
         }
         return [found[offline] for offline in sorted(found)]
+
+    def offline_page(
+        self, now: datetime, *, after: str = "", limit: int, license: str | None = None
+    ) -> list[OfflineRow]:
+        """Return offline files that have not ended; with ``license``, of it and what hangs from it."""
+        if license is None:
+            rows = self.all(_FILES_OUT, now=to_seconds(now), after=after, limit=limit)
+        else:
+            rows = self.all(_FILES_OUT_UNDER, now=to_seconds(now), after=after, limit=limit, v0=license)
+        return _OFFLINE.all_from(rows)
 
     def offline_file(self, offline: str) -> OfflineRow | None:
         """Return an offline file, ended or not."""

@@ -31,7 +31,8 @@ def revoke(
     """End a license and every sub-license under it, for good.
 
     You see whom it concerns and how long use can go on before you are asked; --yes revokes without asking.
-    Installations that hear of it stop at once; others when lease, grace and break-glass have passed.
+    Installations that hear of it stop at once; others when lease, grace and break-glass have passed, and
+    those with an offline file when that ends.
 
     Examples:
         $ strongroom license revoke lic-uvaxoz2qpfs5 --reason "the contract ended"
@@ -60,7 +61,7 @@ def revoke(
 
 
 def _affected(home: Home, line: Line, license: str) -> tuple[list[LicenseAnswer], list[LeaseSummary] | None]:
-    """Return the licenses that end, and the leases under them; None if the broker is down."""
+    """Return the licenses that end, and what is out under them; None if the broker is down."""
     from strongroom.cli._broker import pages
     from strongroom.errors import BrokerUnavailable
     from strongroom.revoking import hanging_from, may_be_narrowed
@@ -82,16 +83,33 @@ def _affected(home: Home, line: Line, license: str) -> tuple[list[LicenseAnswer]
 def _show_affected(
     shared: Shared, affected: Sequence[LicenseAnswer], leases: Sequence[LeaseSummary] | None
 ) -> None:
+    from strongroom._encoding import from_instant
+    from strongroom.cli._moment import shown
+    from strongroom.revoking import is_file
+
     if shared.json:
         return
     if leases is None:
         shared.terminal.note("The broker is down, so nobody can say here how many installations it concerns.")
         return
     for each in affected:
-        held = len([lease for lease in leases if lease.license == each.license])
         kind = "license" if each.parent is None else "sub-license"
-        shared.terminal.note(f"It concerns {each.holder}: the {kind} {each.license}, {held} lease(s) out.")
+        held = _held([lease for lease in leases if lease.license == each.license])
+        shared.terminal.note(f"It concerns {each.holder}: the {kind} {each.license}, {held} out.")
+    for file in filter(is_file, leases):
+        end = shown(from_instant(file.ends_at))
+        shared.terminal.note(
+            f"The offline file {file.lease} of {file.runtime} works until {end} where no network is."
+        )
     shared.terminal.note(_last_moment(shared.now, affected, leases))
+
+
+def _held(out: Sequence[LeaseSummary]) -> str:
+    from strongroom.revoking import is_file
+
+    files = len([each for each in out if is_file(each)])
+    leases = f"{len(out) - files} lease(s)"
+    return f"{leases} and {files} offline file(s)" if files else leases
 
 
 def _last_moment(now: datetime, affected: Sequence[LicenseAnswer], leases: Sequence[LeaseSummary]) -> str:
@@ -100,7 +118,7 @@ def _last_moment(now: datetime, affected: Sequence[LicenseAnswer], leases: Seque
 
     worst = no_use_after(now, affected)
     last = last_use(leases)
-    out = "no lease is out now" if last is None else f"the leases that are out end by {shown(last)}"
+    out = "no lease is out now" if last is None else f"what is out now ends by {shown(last)}"
     return f"Worst case: no use is possible after {shown(worst)}, whatever gets through; {out}."
 
 
@@ -112,14 +130,17 @@ def _tell_revoked(
     leases: Sequence[LeaseSummary] | None,
 ) -> None:
     from strongroom._encoding import to_instant
-    from strongroom.revoking import last_use, no_use_after
+    from strongroom.revoking import is_file, last_use, no_use_after
 
-    last = last_use(leases or ())
+    files = [each for each in leases or () if is_file(each)]
+    running = [each for each in leases or () if not is_file(each)]
+    last = last_use(running)
     document = {
         "license": license,
         "revocation": revocation,
         "affected": [{"license": each.license, "holder": each.holder} for each in affected],
-        "leases": [each.lease for each in leases or ()],
+        "leases": [each.lease for each in running],
+        "offline_files": [{"file": each.lease, "ends_at": each.ends_at} for each in files],
         "no_use_after": to_instant(no_use_after(shared.now, affected)),
         "last_lease_ends_at": None if last is None else to_instant(last),
     }
