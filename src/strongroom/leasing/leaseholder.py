@@ -39,7 +39,7 @@ from strongroom.leasing.hearing import hear_why
 from strongroom.leasing.refusing import NEVER_TAKEN_IN, STALE, is_final, is_until_later
 from strongroom.leasing.reporting import counts_of, report_files
 from strongroom.leasing.silence import is_silence
-from strongroom.leasing.spare import verify_usable
+from strongroom.leasing.spare import Spare, verify_usable
 from strongroom.license.documents import (
     BreakGlassReport,
     Lease,
@@ -70,11 +70,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A lease, or the checked-out file that takes its place, and how its key is opened."""
+    """A lease, and how its key is opened."""
 
-    lease: Signed[Lease] | Signed[OfflineFile]
+    lease: Signed[Lease]
     nonce: str | None
-    """Of the request, for the worker whose key was sent; None: by the restart envelope, or of a file."""
+    """Of the request, for the worker whose key was sent; None: by the restart envelope."""
     owner: Owner
     """In the version that the lease was verified with."""
 
@@ -205,7 +205,7 @@ class Leaseholder:
         """Whether a file was checked out and stands in the license file, ended or not."""
         return self._opening.spare is not None
 
-    def spare(self) -> Held | None:
+    def spare(self) -> Spare | None:
         """Return the file that was checked out, to be used where no lease can be had; None: there is none.
 
         Raises:
@@ -216,7 +216,7 @@ class Leaseholder:
             return None
         facts = self.facts(self._opening.spare, outage_since=None)
         verify_usable(self._home, self._opening, facts, self.now())
-        return Held(lease=self._opening.spare, nonce=None, owner=self._owner)
+        return Spare(lease=self._opening.spare, owner=self._owner)
 
     def has_unreported(self) -> bool:
         """Say whether something was counted under the lease that the broker has not heard of.

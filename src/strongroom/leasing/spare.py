@@ -9,16 +9,19 @@ A broker that answers comes first: it knows what was revoked, and has the whole 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from strongroom.errors import LicenseDenied
 from strongroom.home.home import Home
+from strongroom.keys.owner import Owner
 from strongroom.license.codes import Code
+from strongroom.license.documents import OfflineFile
 from strongroom.license.evaluate import evaluate
 from strongroom.license.marks import latest_of
 from strongroom.license.request import Facts
+from strongroom.license.signing import Signed
 from strongroom.license.verdict import Denied, raise_denied
 from strongroom.opening import Opening
 
@@ -33,6 +36,17 @@ USED_UP: Final = frozenset(
 LEAVES_FILES: Final = USED_UP | {"not-found", "unknown-principal"}
 """What a broker refuses a lease with, and means nothing against a file that is out: the rest of the
 quota is in the file, or the file is older than the broker and it knows nothing of the license."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spare:
+    """A checked-out file in the place of a lease; as ``leaseholder.Held``."""
+
+    lease: Signed[OfflineFile]
+    owner: Owner
+    """In the version that the file was verified with."""
+    nonce: None = None
+    """Its key is wrapped to the sealing key, whoever asks."""
 
 
 def verify_usable(home: Home, opening: Opening, facts: Facts, now: datetime) -> None:

@@ -266,7 +266,11 @@ def _id_of(row: LeaseRow | OfflineRow) -> str:
 
 def _summary(kept: Reading, row: LeaseRow | OfflineRow) -> LeaseSummary:
     runtime = kept.runtime(row.runtime)
-    document = read_unverified(row.token, Lease if isinstance(row, LeaseRow) else OfflineFile)
+    document: Lease | OfflineFile
+    if isinstance(row, LeaseRow):
+        document, last_use = read_unverified(row.token, Lease), row.last_use_at
+    else:
+        document, last_use = read_unverified(row.token, OfflineFile), row.not_after
     return LeaseSummary(
         lease=_id_of(row),
         license=row.license,
@@ -275,6 +279,6 @@ def _summary(kept: Reading, row: LeaseRow | OfflineRow) -> LeaseSummary:
         package=row.package,
         issued_at=to_instant(row.issued_at),
         ends_at=to_instant(row.not_after),
-        last_use_at=to_instant(row.last_use_at if isinstance(row, LeaseRow) else row.not_after),
+        last_use_at=to_instant(last_use),
         budget={f"{each.counter.value}/{each.per.value}": each.limit for each in document.budget},
     )
