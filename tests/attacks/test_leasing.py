@@ -16,18 +16,20 @@ from strongroom.connection.interface import Collect, Request, Response
 from strongroom.errors import Error, IntegrityError, LicenseDenied, VerificationError
 from strongroom.home.home import Home
 from strongroom.keys.key_pair import SealingKey
-from strongroom.leasing import break_glass
+from strongroom.leasing import break_glass, check_out
 from strongroom.license.key_binding import KeyBinding, unwrap_lease, unwrap_restart
 from strongroom.license.offline import revocation_worst_case
 from strongroom.license.period import Period
 from strongroom.license.term import Term
-from strongroom.license.terms import BreakGlass, Grace, Predictions
+from strongroom.license.terms import BreakGlass, Grace, Offline, Predictions
 from strongroom.protocol.broker import ReasonAsk
 from tests.lease_world import LeaseWorld, OpenSession
 
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 HUNDRED = Predictions(limit=100, per=Period.TOTAL)
 GRACE = Grace(hours=2, predictions=50)
+OFFLINE = Offline(hours=48, files=1)
 GLASS = BreakGlass(hours=1, uses=2)
 
 Make = Callable[..., LeaseWorld]
@@ -239,6 +241,86 @@ def test_a_suspended_license_stops_although_the_partner_keeps_its_lease(make: Ma
     world.admin.suspend_license(world.granted.license_id, ReasonAsk(reason="unpaid"))
     session.lease._renew()
     assert refusal(lambda: session.predict(1)).code == "suspended"
+
+
+def check_out_file(world: LeaseWorld) -> None:
+    opening = world.opening()
+    check_out(
+        world.clinic,
+        world.client(),
+        world.owner_id,
+        license=opening.chain.id,
+        package=opening.statement.package_digest,
+        until=world.machine.wall() + 24 * HOUR,
+    )
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_checked_out_file_is_no_shield_against_a_revocation_that_was_heard(
+    make: Make, is_open: bool
+) -> None:
+    world = make(HUNDRED, OFFLINE, GRACE, GLASS)
+    check_out_file(world)
+    world.wire.is_cut = True
+    session = world.session()
+    session.predict(1)
+    world.wire.is_cut = False
+    world.revoke()
+    if is_open:
+        session.lease._renew()
+    else:
+        refusal(world.session)
+    world.wire.is_cut = True
+    assert not try_hard(world, session)
+    world.machine.reboot()
+    assert isinstance(refusal(world.session), LicenseDenied)
+
+
+def test_a_file_and_leases_together_give_no_more_than_the_license_has(make: Make) -> None:
+    world = make(Predictions(limit=30, per=Period.TOTAL), OFFLINE)
+    check_out_file(world)
+    world.wire.is_cut = True
+    session = world.session()
+    served = _all(session)
+    world.wire.is_cut = False
+    # Leases beside the file, and after its end those of what is left.
+    served += _all(session)
+    session.end()
+    world.pass_time(25 * HOUR)
+    try:
+        after = world.session()
+    except LicenseDenied:
+        pass
+    else:
+        served += _all(after)
+        after.end()
+    assert served == 30
+    assert (world.used_at_broker(), world.held_at_broker()) == (30, 0)
+
+
+def test_a_home_that_is_turned_back_reports_no_file_twice_and_frees_nothing_twice(
+    make: Make, tmp_path: Path
+) -> None:
+    world = make(Predictions(limit=30, per=Period.TOTAL), OFFLINE)
+    check_out_file(world)
+    for part in ("state", "leases"):
+        shutil.copytree(world.clinic.path / part, tmp_path / part)
+    world.wire.is_cut = True
+    session = world.session()
+    served = _all(session)
+    session.meter.close()
+    world.wire.is_cut = False
+    world.pass_time(25 * HOUR)
+    world.holder().take(world.worker_key)
+    world.holder().give_back()
+    assert (world.used_at_broker(), world.held_at_broker()) == (served, 0)
+    for part in ("state", "leases"):
+        shutil.rmtree(world.clinic.path / part)
+        shutil.copytree(tmp_path / part, world.clinic.path / part)
+    # It says that nothing was used; what was counted stays.
+    world.holder().take(world.worker_key)
+    world.holder().give_back()
+    assert (world.used_at_broker(), world.held_at_broker()) == (served, 0)
 
 
 def test_nobody_else_can_read_or_write_the_leases_of_a_home(make: Make) -> None:
