@@ -18,12 +18,13 @@ the broker is silent.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from strongroom.errors import Error, VerificationError
+from strongroom.errors import Error, LicenseDenied, VerificationError
 from strongroom.home.boot_clock import Boot, OnlineClock, SystemBoot
 from strongroom.home.catalog import Candidate
 from strongroom.home.home import Home
@@ -45,6 +46,8 @@ from strongroom.package.statement import Statement
 from strongroom.storage.local import LocalSource
 
 Release = Signed[OfflineFile] | Signed[PassphraseFile]
+AskWithdrawals = Callable[[Home, Owner, str], None]
+"""Takes in which versions the broker knows to be withdrawn, for the license of that id."""
 
 _OF_THE_CLOCK: Final = frozenset({Code.CLOCK_SET_BACK, Code.NOT_YET_VALID, Code.EXPIRED})
 
@@ -94,6 +97,7 @@ def open_model(
     purpose: str | None = None,
     license_id: str | None = None,
     boot: Boot | None = None,
+    ask_withdrawals: AskWithdrawals | None = None,
 ) -> Opening:
     """Check everything about a model that can be checked without its key.
 
@@ -106,6 +110,7 @@ def open_model(
         purpose: What the answers are for, where the license asks.
         license_id: Which license to use, where several fit.
         boot: The boot clock; None: the kernel's.
+        ask_withdrawals: Asked before an older version is refused, whose newer one may be withdrawn by now.
 
     Raises:
         ObjectNotFound: no license covers it, it is not here, or several fit.
@@ -118,7 +123,7 @@ def open_model(
         UnsupportedError: the package needs a later version of the format.
         StorageUnavailable: a file cannot be read.
     """
-    attempt = _Attempt(home, now, right, level, purpose, boot or SystemBoot())
+    attempt = _Attempt(home, now, right, level, purpose, boot or SystemBoot(), ask_withdrawals)
     candidate = home.catalog.resolve(reference, license_id=license_id, fits=attempt.fits)
     return attempt.open(candidate)
 
@@ -133,6 +138,7 @@ class _Attempt:
     level: Level
     purpose: str | None
     boot: Boot
+    ask_withdrawals: AskWithdrawals | None
 
     def fits(self, candidate: Candidate) -> bool:
         try:
@@ -151,7 +157,19 @@ class _Attempt:
         statement = _verify_package(candidate.package.path, owner)
         request = self._request(statement, runtime_id(self.home.keys.device(owner.id).public))
         is_online, release, spare = self._find_release(license, request)
-        facts = self._facts(candidate, owner, license, release)
+
+        def verify_allowed() -> tuple[Facts, Allowed]:
+            facts = self._facts(candidate, owner, license, release)
+            return facts, self._verify_allowed(license.chain, request, facts, is_online, exactly=exactly)
+
+        try:
+            facts, allowed = verify_allowed()
+        except LicenseDenied as denied:
+            if exactly or self.ask_withdrawals is None or denied.code != Code.VERSION_ROLLBACK:
+                raise
+            # The version that was seen here may be withdrawn, which permits this one.
+            self.ask_withdrawals(self.home, owner, license.chain.id)
+            facts, allowed = verify_allowed()
         return Opening(
             pinned=pinned,
             owner=owner,
@@ -162,7 +180,7 @@ class _Attempt:
             spare=spare,
             request=request,
             facts=facts,
-            allowed=self._verify_allowed(license.chain, request, facts, is_online, exactly=exactly),
+            allowed=allowed,
         )
 
     def _find_release(

@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from strongroom.connection import BrokerClient
     from strongroom.home import Home
     from strongroom.home.trust import PinnedOwner
+    from strongroom.keys.owner import Owner
     from strongroom.sending import Sent
 
 OwnerOption = Annotated[
@@ -165,6 +167,13 @@ def demand_line(home: Home, owner: str | None, *, as_runtime: bool = False) -> L
             hint="an owner starts one with `strongroom broker run`; a partner learns of it by the invite",
         )
     return line
+
+
+def ask_withdrawals(home: Home, owner: Owner, license: str) -> None:
+    """Take in which versions the owner's broker knows to be withdrawn; a silent one changes nothing."""
+    from strongroom.leasing import asker, runtime_client
+
+    asker(partial(runtime_client, clock=lambda: datetime.now(UTC)))(home, owner, license)
 
 
 @contextmanager

@@ -47,12 +47,19 @@ class SessionOptions:
             UsageError: a pass-phrase is needed and nobody can be asked.
         """
         from strongroom import opening
+        from strongroom.cli._broker import ask_withdrawals
         from strongroom.cli._secret import LICENSE, read_passphrase
         from strongroom.license.documents import PassphraseFile
 
         home = shared.open_home()
         opened = opening.open_model(
-            home, model, right=right, license_id=self.license, purpose=self.purpose, now=shared.now
+            home,
+            model,
+            right=right,
+            license_id=self.license,
+            purpose=self.purpose,
+            now=shared.now,
+            ask_withdrawals=ask_withdrawals,
         )
         of_license = None
         if opened.release is not None and isinstance(opened.release.document, PassphraseFile):

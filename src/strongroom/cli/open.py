@@ -43,9 +43,17 @@ def open_(
         NoMatchingKey: this installation has no key for it.
     """
     from strongroom import opening
+    from strongroom.cli._broker import ask_withdrawals
 
     home = shared.open_home()
-    opened = opening.open_model(home, model, license_id=license, purpose=purpose, now=shared.now)
+    opened = opening.open_model(
+        home,
+        model,
+        license_id=license,
+        purpose=purpose,
+        now=shared.now,
+        ask_withdrawals=ask_withdrawals,
+    )
     lease = _lease(home, opened)
     shared.terminal.fields(_document(opened, lease), _lines(opened, lease, shared.now))
     if not shared.json:

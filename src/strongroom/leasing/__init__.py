@@ -15,6 +15,7 @@ ask. The rules are those of spec/license.md, "Leases, grace and break-glass".
 from strongroom.leasing.breaking import break_glass
 from strongroom.leasing.checkout import check_out
 from strongroom.leasing.connecting import runtime_client
+from strongroom.leasing.hearing import asker
 from strongroom.leasing.leaseholder import Held, Leaseholder
 from strongroom.leasing.session import LeaseSession, Pace
 
@@ -23,6 +24,7 @@ __all__ = [
     "LeaseSession",
     "Leaseholder",
     "Pace",
+    "asker",
     "break_glass",
     "check_out",
     "runtime_client",

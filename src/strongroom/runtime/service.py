@@ -25,6 +25,7 @@ from strongroom._limits import LIMITS
 from strongroom.errors import Error, FormatError, NoMatchingKey, StorageUnavailable, UnsupportedError
 from strongroom.home.home import Home
 from strongroom.keys.owner import Owner
+from strongroom.leasing.hearing import asker
 from strongroom.leasing.leaseholder import Leaseholder
 from strongroom.leasing.session import LeaseSession
 from strongroom.license.documents import PassphraseFile
@@ -109,6 +110,7 @@ class _Service:
             purpose=wish.purpose,
             license_id=wish.license,
             boot=self._around.boot,
+            ask_withdrawals=asker(lambda home, owner: self._around.connect(home, owner, self._around.clock)),
         )
         worker = self._start_worker(home, opening, wish.pipes)
         if opening.release is None:
