@@ -1,4 +1,4 @@
-"""Attacks on versions, at a partner with a broker: nobody goes back to an older one that no withdrawal permits."""
+"""Attacks on versions, with a broker: nobody goes back to an older one that no withdrawal permits."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from strongroom.accepting import pull
 from strongroom.errors import LicenseDenied
 from strongroom.keys.intake import verify_intake_certificate
 from strongroom.leasing import Leaseholder, LeaseSession, asker
+from strongroom.license.license_file import LicenseFile
 from strongroom.license.package_choice import PackageChoice
 from strongroom.license.terms import Packages
 from strongroom.metering.meter import Meter
@@ -116,10 +118,6 @@ class LicenseFileOf:
     """Reads a license file whose withdrawal somebody has changed on its way."""
 
     def __init__(self, text: str) -> None:
-        import msgspec
-
-        from strongroom.license.license_file import LicenseFile
-
         file = LicenseFile.from_bytes(text.encode())
         (token,) = file.withdrawals
         head, body, signature = token.split(".")

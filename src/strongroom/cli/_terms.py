@@ -28,7 +28,8 @@ _LONGEST_OFFLINE: Final = "1y"
 _HOUR: Final = timedelta(hours=1)
 _GROUP: Final = Group("Terms of the license", sort_key=60)
 _BUDGET: Final = re.compile(r"([1-9][0-9,_]*[kM]?)/(hour|day|month|year|total)", re.ASCII)
-_BOUNDED: Final = re.compile(r"([0-9]{1,6}[hdwmy])(?::([1-9][0-9,_]*[kM]?))?", re.ASCII)
+_BOUNDED: Final = re.compile(r"(0*[1-9][0-9]{0,5}[hdwy])(?::([1-9][0-9,_]*[kM]?))?", re.ASCII)
+"""No ``m``: whoever means a minute must not grant a month."""
 _SUFFIXES: Final = {"k": 1_000, "M": 1_000_000}
 _PERIOD_HOURS: Final = {"hour": 1, "day": 24, "month": 30 * 24, "year": 365 * 24}
 _BUSY: Final = 2
@@ -163,10 +164,10 @@ class TermOptions:
         from strongroom.license.terms import BreakGlass, Grace
 
         if self.grace is not None:
-            hours, bound = _bounded(self.grace, "write 72h, or 72h:5000 with the predictions of that time")
+            hours, bound = _bounded(self.grace, "write whole hours or more: 1h, 72h, 3d or 2w; 72h:5000 with the predictions of that time")
             yield Grace(hours=hours, predictions=bound or self._grace_predictions(hours, now))
         if self.break_glass is not None:
-            hours, bound = _bounded(self.break_glass, "write 12h, or 12h:3 for three times")
+            hours, bound = _bounded(self.break_glass, "write whole hours or more: 1h, 12h or 3d; 12h:3 for three times")
             yield BreakGlass(hours=hours, uses=bound or 1)
 
     def _grace_predictions(self, hours: int, now: datetime) -> int:

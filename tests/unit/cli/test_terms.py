@@ -158,7 +158,7 @@ def test_the_grace_has_the_share_of_the_budget_that_falls_on_it(
     assert grace.predictions == predictions
 
 
-@pytest.mark.parametrize("text", ["72", "72h:", "72h:0", "h", "72h:5x", "soon"])
+@pytest.mark.parametrize("text", ["72", "72h:", "72h:0", "h", "72h:5x", "soon", "1m", "1min", "60s", "0h"])
 def test_an_unreadable_exception_is_refused(text: str) -> None:
     for options in (TermOptions(grace=text), TermOptions(break_glass=text)):
         with pytest.raises(UsageError) as refused:
