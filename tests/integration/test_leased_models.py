@@ -10,7 +10,7 @@ import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ from strongroom.crypto import certificate
 from strongroom.errors import BrokerUnavailable, LicenseDenied, VerificationError
 from strongroom.keys.invite import BrokerAddress
 from strongroom.license.period import Period
-from strongroom.license.terms import Grace, Predictions
+from strongroom.license.terms import Expires, Grace, Predictions
 from strongroom.log.disclosure import Disclosure
 from strongroom.log.entry import Kind
 from strongroom.log.proof import Proof
@@ -30,12 +30,13 @@ from tests.integration.served import Served, serving
 from tests.parties import right_now, sample
 
 HUNDRED = Predictions(limit=100, per=Period.TOTAL)
+END = datetime(2099, 1, 1, tzinfo=UTC)
 GRACE = Grace(hours=24, predictions=20)
 
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path, HUNDRED, GRACE) as served:
+    with serving(tmp_path, HUNDRED, GRACE, Expires(at=END)) as served:
         yield served
 
 
@@ -49,6 +50,9 @@ def test_a_model_is_opened_by_a_lease_without_any_change_in_the_program(served: 
     with served.open() as model:
         assert model.predict(sample()).shape == (8,)
         assert model.info.remaining is not None
+        assert model.info.lease_ends is not None
+        # The end of the license, and not that of a lease which is renewed by itself.
+        assert model.info.expires == END
     assert served.world.used_at_broker() == 8
 
 

@@ -164,10 +164,15 @@ class TermOptions:
         from strongroom.license.terms import BreakGlass, Grace
 
         if self.grace is not None:
-            hours, bound = _bounded(self.grace, "write whole hours or more: 1h, 72h, 3d or 2w; 72h:5000 with the predictions of that time")
+            hours, bound = _bounded(
+                self.grace,
+                "write whole hours or more: 1h, 72h, 3d or 2w; 72h:5000 with the predictions of that time",
+            )
             yield Grace(hours=hours, predictions=bound or self._grace_predictions(hours, now))
         if self.break_glass is not None:
-            hours, bound = _bounded(self.break_glass, "write whole hours or more: 1h, 12h or 3d; 12h:3 for three times")
+            hours, bound = _bounded(
+                self.break_glass, "write whole hours or more: 1h, 12h or 3d; 12h:3 for three times"
+            )
             yield BreakGlass(hours=hours, uses=bound or 1)
 
     def _grace_predictions(self, hours: int, now: datetime) -> int:

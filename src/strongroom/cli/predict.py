@@ -182,10 +182,18 @@ def _write(shared: Shared, answers: Columns, model: Model, output: Path | None, 
     if shared.json:
         shared.terminal.result({**said, "path": str(output)}, "")
     else:
-        left = model.info.remaining
-        shared.terminal.note(
-            f"{rows:,} rows to {output}." + ("" if left is None else f" {left:,} predictions left.")
-        )
+        shared.terminal.note(f"{rows:,} {'row' if rows == 1 else 'rows'} to {output}.{_left(model)}")
+
+
+def _left(model: Model) -> str:
+    left = model.info.remaining
+    if left is None:
+        return ""
+    said = f" {left:,} {'prediction' if left == 1 else 'predictions'} left"
+    if model.info.standing is not None:
+        return f"{said}, until the broker answers again."
+    # A lease is a part of what the license allows: nobody should take its rest for all there is.
+    return f"{said} in the lease in hand." if model.info.lease_ends is not None else f"{said}."
 
 
 app = page(predict, "predict")

@@ -35,7 +35,7 @@ def as_html(info: ModelInfo, *, closed: bool) -> str:
         ("license", info.license),
         ("level", info.level),
         ("ends", "never by itself" if info.expires is None else to_instant(info.expires)),
-        ("predictions left", "not counted" if info.remaining is None else f"{info.remaining:,}"),
+        ("predictions left", _left(info)),
         ("methods", ", ".join(info.methods)),
         ("takes", _listed(info.columns or tuple(field.name for field in info.inputs))),
         ("classes", _listed(tuple(str(label) for label in info.classes))),
@@ -48,6 +48,12 @@ def as_html(info: ModelInfo, *, closed: bool) -> str:
         if value
     )
     return f"<table><caption>{html.escape(title)}</caption>{body}</table>"
+
+
+def _left(info: ModelInfo) -> str:
+    if info.remaining is None:
+        return "not counted"
+    return f"{info.remaining:,}" + ("" if info.lease_ends is None else " in the lease in hand")
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -30,9 +30,15 @@ class ModelInfo:
     level: str
     """The protection level that is reached."""
     expires: datetime | None
-    """When this permission ends by itself; None: never."""
+    """When the license, or the key file in use, ends by itself; None: never."""
     remaining: int | None
-    """Predictions that the license still allows; None: it does not count them."""
+    """Predictions in hand: what the lease or the key file still has; None: they are not counted.
+
+    A lease holds a part of what the license allows, and is renewed when half of it is used."""
+    lease_ends: datetime | None
+    """When the lease that was taken at opening ends, if nobody renews it; None: there is no broker."""
+    standing: str | None
+    """``grace`` or ``break-glass`` if the broker was silent at opening and the lease had ended."""
     inputs: tuple[Field, ...]
     outputs: tuple[Field, ...]
     columns: tuple[str, ...]
@@ -58,6 +64,8 @@ def info_of(opened: Opened) -> ModelInfo:
         level=opened.level,
         expires=None if opened.expires is None else from_instant(opened.expires),
         remaining=opened.remaining,
+        lease_ends=None if opened.lease_ends is None else from_instant(opened.lease_ends),
+        standing=opened.standing,
         inputs=tuple(opened.schema.inputs),
         outputs=tuple(opened.schema.outputs),
         columns=tuple(opened.schema.columns),

@@ -30,6 +30,7 @@ from strongroom.leasing.leaseholder import Leaseholder
 from strongroom.leasing.session import LeaseSession
 from strongroom.license.documents import PassphraseFile
 from strongroom.license.request import Right
+from strongroom.license.terms import Expires
 from strongroom.license.verdict import Allowed, Standing
 from strongroom.metering.meter import Meter
 from strongroom.opening import Opening, Release, open_model
@@ -208,6 +209,9 @@ class _Worker:
 def _opened(
     opening: Opening, schema: Schema, allowed: Allowed, meter: Meter, *, lease_ends: datetime | None = None
 ) -> Opened:
+    # A lease ends soon and is renewed by itself: what ends for good is the license.
+    ends = [term.at for _, term in opening.chain.terms() if isinstance(term, Expires)]
+    until = allowed.until if lease_ends is None else min(ends, default=None)
     return Opened(
         name=opening.statement.name,
         version=str(opening.statement.version),
@@ -217,7 +221,7 @@ def _opened(
         license=opening.chain.id,
         level=opening.request.level,
         schema=schema,
-        expires=None if allowed.until is None else to_instant(allowed.until),
+        expires=None if until is None else to_instant(until),
         remaining=meter.remaining,
         lease_ends=None if lease_ends is None else to_instant(lease_ends),
         standing=None if allowed.standing is Standing.NORMAL else allowed.standing.value,
