@@ -10,10 +10,13 @@ from strongroom.cli._shared import SHARED, Shared
 from strongroom.errors import BrokerError, Error, FormatError, LicenseDenied, VerificationError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from strongroom.cli._broker import Line
     from strongroom.home import Home
     from strongroom.home.catalog import Candidate
     from strongroom.home.licenses import StoredLicense
+    from strongroom.opening import Opening
     from strongroom.protocol.broker import LicenseAnswer
 
 
@@ -21,7 +24,8 @@ def models(*, shared: Shared = SHARED) -> None:
     """List the models that this home may use.
 
     One line for each model and license: until when, how many predictions are left, whether it opens now.
-    With an owner's broker, also what it offers and is not accepted yet, and what it has suspended.
+    With an owner's broker, also what it offers and is not accepted yet, and what it has suspended. What is
+    left is counted here: what other installations used, the broker knows.
 
     Examples:
         $ strongroom models
@@ -42,13 +46,15 @@ def models(*, shared: Shared = SHARED) -> None:
         _without_package(each) for each in home.catalog.licenses.all() if each.license_id not in covered
     ]
     _add_offered(found, answers)
+    for each in found:
+        each.pop("was", None)
     rows = [
         (
             str(each["model"]),
             str(each["license"]),
             _last_day(each["until"]),
             "-" if each["remaining"] is None else f"{each['remaining']:,}",
-            str(each["status"]),
+            _status(each),
         )
         for each in found
     ]
@@ -64,6 +70,11 @@ def models(*, shared: Shared = SHARED) -> None:
         shared.terminal.warning(f"{error}; this is what the home knows")
 
 
+def _status(found: dict[str, Any]) -> str:
+    purposes = found["purposes"]
+    return f"{found['status']}: --purpose {'|'.join(purposes)}" if purposes else str(found["status"])
+
+
 def _last_day(until: str | None) -> str:
     """Return the day of the last second that is covered: midnight is the end of the day before."""
     from strongroom._encoding import from_instant
@@ -72,7 +83,6 @@ def _last_day(until: str | None) -> str:
 
 
 def _try(shared: Shared, home: Home, candidate: Candidate) -> dict[str, Any]:
-    from strongroom import opening
     from strongroom._encoding import to_instant
 
     name = f"{candidate.owner.label}/{candidate.package.name}@{candidate.package.version}"
@@ -85,24 +95,65 @@ def _try(shared: Shared, home: Home, candidate: Candidate) -> dict[str, Any]:
         "path": str(candidate.package.path),
     }
     try:
-        opened = opening.open_model(home, reference, license_id=candidate.license.license_id, now=shared.now)
+        opened, purposes = _open(shared, home, candidate, reference)
     except Error as error:
         # A list shows all models, also those that do not open, with the reason.
         return {
             **known,
             "until": None,
             "remaining": None,
+            "purposes": [],
             "status": f"refused: {error.code}",
             "reason": str(error),
         }
-    until = opened.allowed.until
-    return {
+    until = opened.allowed.until or _end_of(opened)
+    left = opened.allowed.remaining.values()
+    refusal = None if opened.release is not None else home.leases.read(opened.place).refusal
+    found = {
         **known,
         "until": None if until is None else to_instant(until),
-        "remaining": min(opened.allowed.remaining.values(), default=None),
-        "status": "spent" if 0 in opened.allowed.remaining.values() else "ready",
+        "remaining": min(left, default=None),
+        "purposes": purposes,
+        "status": "spent" if 0 in left else "ready",
         "reason": None,
     }
+    if until is not None and until <= shared.now:
+        found.update(status="refused: expired", reason=f"the license ended {to_instant(until)}")
+    elif refusal is not None and refusal.is_final:
+        # The word of its last answer, unless it says something else now.
+        found.update(status=f"refused: {refusal.code}", reason=refusal.message, was=found["status"])
+    return found
+
+
+def _open(shared: Shared, home: Home, candidate: Candidate, reference: str) -> tuple[Opening, list[str]]:
+    """Open it as far as that goes; for a purpose that the license allows, where it asks for one."""
+    from strongroom import opening
+
+    license = candidate.license.license_id
+    try:
+        return opening.open_model(home, reference, license_id=license, now=shared.now), []
+    except LicenseDenied as denied:
+        purposes = _purposes(home, candidate) if denied.code == "purpose-missing" else []
+        if not purposes:
+            raise
+    opened = opening.open_model(home, reference, license_id=license, purpose=purposes[0], now=shared.now)
+    return opened, purposes
+
+
+def _purposes(home: Home, candidate: Candidate) -> list[str]:
+    """Return the purposes that every document of the license allows."""
+    from strongroom.cli.license.stored import verified_chain
+    from strongroom.license.terms import Purpose
+
+    terms = [term for _, term in verified_chain(home, candidate.license.file).terms()]
+    allowed = [set(term.purposes) for term in terms if isinstance(term, Purpose)]
+    return sorted(set.intersection(*allowed)) if allowed else []
+
+
+def _end_of(opened: Opening) -> datetime | None:
+    from strongroom.license.terms import Expires
+
+    return min((term.at for _, term in opened.chain.terms() if isinstance(term, Expires)), default=None)
 
 
 def _ask_brokers(
@@ -144,9 +195,12 @@ def _add_offered(found: list[dict[str, Any]], answers: list[tuple[Line, LicenseA
             name = ", ".join(models_of(answer))
             known = [_not_here(line.owner.label, line.owner.id, name, answer)]
             found += known
-        if answer.status != "granted":
-            for each in known:
+        for each in known:
+            was = each.pop("was", None)
+            if answer.status != "granted":
                 each.update(status=answer.status, reason=f"the broker says: {answer.status}")
+            elif was is not None:
+                each.update(status=was, reason=None)
 
 
 def _not_here(label: str, owner: str, name: str, answer: LicenseAnswer) -> dict[str, Any]:
@@ -158,6 +212,7 @@ def _not_here(label: str, owner: str, name: str, answer: LicenseAnswer) -> dict[
         "path": None,
         "until": answer.expires_at,
         "remaining": None,
+        "purposes": [],
         "status": f"offered: strongroom accept {name if ',' not in name else answer.license}",
         "reason": "it is not accepted in this home yet",
     }
@@ -173,6 +228,7 @@ def _without_package(stored: StoredLicense) -> dict[str, Any]:
         "path": None,
         "until": None,
         "remaining": None,
+        "purposes": [],
         "status": "the package is missing",
         "reason": "no .sealed file that the license covers is in this home",
     }

@@ -56,7 +56,14 @@ def open_(
     )
     lease = _lease(home, opened)
     shared.terminal.fields(_document(opened, lease), _lines(opened, lease, shared.now))
-    if not shared.json:
+    if shared.json:
+        return
+    refusal = None if opened.release is not None else home.leases.read(opened.place).refusal
+    if refusal is not None and refusal.is_final:
+        shared.terminal.warning(
+            f"the broker has refused the last lease: {refusal.message} [{refusal.code}]; predict asks it again"
+        )
+    else:
         shared.terminal.note("Everything is in order. Nothing was run.")
 
 

@@ -147,7 +147,10 @@ class Purpose(Tagged, frozen=True, kw_only=True, tag="purpose"):
         allowed = ", ".join(f"'{entry}'" for entry in self.purposes)
         if purpose is None:
             return case.denied(
-                self, Code.PURPOSE_MISSING, f"the license asks for a purpose: {allowed}", "State the purpose."
+                self,
+                Code.PURPOSE_MISSING,
+                f"the license asks for a purpose: {allowed}",
+                "State it: --purpose on the command line, purpose= in Python.",
             )
         return case.denied(
             self,

@@ -295,6 +295,10 @@ def test_a_purpose_is_stated_where_the_license_asks(scene: Scene) -> None:
     assert "[purpose-not-allowed]" in scene.clinic.run(*words, "--purpose", "research", code=5).stderr
     scene.clinic.run(*words, "--purpose", "triage")
     scene.clinic.run("open", "risk", "--purpose", "triage")
+    # That a purpose has to be stated is no fault of the license.
+    (listed,) = scene.clinic.run("models", "--json").json["models"]
+    assert (listed["status"], listed["purposes"]) == ("ready", ["triage"])
+    assert "ready: --purpose triage" in scene.clinic.run("models").text
     scene.clinic.run("export", "risk", scene.clinic.path("plain"), "--purpose", "triage")
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from strongroom.home.home import Home
+from strongroom.home.leases import LeasePlace, LeaseRecord, Refusal
+from strongroom.package.inspect import inspect
+from strongroom.storage.local import LocalSource
 from tests.simulators.app_transport import InProcessBroker
 from tests.unit.cli.broker_fixture import scene
 from tests.unit.cli.broker_scene import BrokerScene
@@ -299,3 +303,32 @@ def test_break_glass_takes_the_purpose_that_a_license_asks_for(scene: BrokerScen
     words = ("break-glass", "risk", "--reason", "ward 3", "--yes")
     assert "[purpose-missing]" in scene.clinic.run(*words, code=5).stderr
     assert "[broker-answers]" in scene.clinic.run(*words, "--purpose", "triage", code=2).stderr
+
+
+def test_what_a_broker_has_refused_is_not_shown_as_ready_while_it_is_silent(scene: BrokerScene) -> None:
+    identity = scene.grant()
+    scene.accept()
+    clinic = Home.open(scene.clinic.home)
+    (candidate,) = clinic.catalog.candidates()
+    with LocalSource(candidate.package.path) as source:
+        package = inspect(source).unverified.package_digest
+    said = Refusal(code="partner-suspended", message="clinic is suspended", hint=None, is_final=True)
+    place = LeasePlace(owner=candidate.owner.id, license=identity, package=package)
+    with clinic.leases.locked(place):
+        clinic.leases.write(place, LeaseRecord(refusal=said))
+    # It answers, and has nothing against it: who asks again gets a lease.
+    assert scene.models == [(identity, "ready")]
+    scene.broker.stop()
+    assert scene.models == [(identity, "refused: partner-suspended")]
+    opened = scene.clinic.run("open", "risk").stderr
+    assert "clinic is suspended [partner-suspended]" in opened
+    assert "in order" not in opened
+
+
+def test_an_ended_license_is_not_shown_as_ready(scene: BrokerScene, monkeypatch: pytest.MonkeyPatch) -> None:
+    identity = scene.grant("--expires", "10d")
+    scene.accept()
+    later = datetime.now(UTC) + timedelta(days=11)
+    monkeypatch.setattr("strongroom.cli._shared.Shared.now", property(lambda _: later))
+    scene.broker.stop()
+    assert scene.models == [(identity, "refused: expired")]
