@@ -72,6 +72,8 @@ class Logged:
     """A record that is in the log."""
 
     index: int
+    origin: str
+    """Which log of the owner: each restore of its broker begins another."""
     record: Record
     proof: bytes
     """A tlog-proof file."""
@@ -118,12 +120,31 @@ def verify_logged(answer: RecordAnswer, owner: Owner, now: datetime | None = Non
         VerificationError: the state of the log is not signed by a log key of the owner.
         IntegrityError: the record is not shown to be there.
     """
-    data = answer.proof.encode("utf-8")
+    return _verify_proof(answer.proof.encode("utf-8"), owner, now)
+
+
+def kept_proofs(home: Home, owner: Owner) -> Iterator[Logged]:
+    """Yield the records of an owner's logs whose proofs this home kept, each checked again.
+
+    They stay valid when the owner restores its broker, whose new log does not have all of them.
+
+    Raises:
+        FormatError: a proof is damaged.
+        VerificationError: a state of the log is not signed by a log key of the owner.
+        IntegrityError: a record is not shown to be there.
+        StorageUnavailable: a file cannot be read.
+    """
+    for data in home.logbook.proofs(owner.id):
+        yield _verify_proof(data, owner, None)
+
+
+def _verify_proof(data: bytes, owner: Owner, now: datetime | None) -> Logged:
     proof = Proof.from_bytes(data)
     verifiers = log_keys(owner, proof.note, now)
     record = proof.verify_record(verifiers)
     return Logged(
         index=proof.index,
+        origin=Checkpoint.from_bytes(proof.note.unverified_text).origin,
         record=record,
         proof=data,
         keys=tuple(each.key.to_text() for each in verifiers),

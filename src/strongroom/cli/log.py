@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -17,6 +18,7 @@ from strongroom.errors import ObjectNotFound
 
 if TYPE_CHECKING:
     from strongroom.cli._broker import Line
+    from strongroom.home import Home
     from strongroom.keys.owner import Owner
     from strongroom.witnessing import Checked, Logged
 
@@ -183,7 +185,8 @@ def prove(
     """Write a proof that an entry is in the log, for whoever asks later, without a network.
 
     The file follows C2SP tlog-proof; tools that others wrote can check it against the owner's log key. It
-    holds the record itself: show it to nobody whom that does not concern.
+    holds the record itself: show it to nobody whom that does not concern. Of what a restored broker's log
+    does not have any more, the proof that this home kept is written.
 
     Examples:
         $ strongroom log prove 812 -o grant.tlog-proof
@@ -205,7 +208,7 @@ def prove(
     line = demand_line(home, owner)
     with answering(line):
         logged = with_newest_owner(
-            home, line.client, line.owner.owner, lambda owner: _find(line, owner, entry, kind)
+            home, line.client, line.owner.owner, lambda owner: _find(home, line, owner, entry, kind)
         )
     deliver(
         shared,
@@ -215,27 +218,40 @@ def prove(
         document={**_document(logged), "keys": logged.keys},
     )
     if not shared.json:
-        shared.terminal.note(f"Entry {logged.index}: {logged.record.kind.value}, {logged.record.at}.")
+        shared.terminal.note(
+            f"Entry {logged.index} of {logged.origin}: {logged.record.kind.value}, {logged.record.at}."
+        )
         shared.terminal.note(f"Check it with any tool for C2SP tlog-proof and this key: {logged.keys[0]}")
 
 
-def _find(line: Line, owner: Owner, entry: str, kind: str | None) -> Logged:
+def _find(home: Home, line: Line, owner: Owner, entry: str, kind: str | None) -> Logged:
+    from strongroom.witnessing import kept_proofs
+
     number = int(entry) if _NUMBER.fullmatch(entry) else None
     start = None if not number else number - 1
-    newest = None
-    for each in _records(line, owner, start):
-        if number is not None:
-            if each.index == number:
-                return each
-            break
-        if entry in each.record.subjects and kind in (None, each.record.kind.value):
-            newest = each
-    if newest is None:
+    records = takewhile(lambda each: number is None or each.index <= number, _records(line, owner, start))
+    found = _newest(records, entry, number, kind)
+    if found is None:
+        # The log of a restored broker does not have everything that was logged before.
+        found = _newest(kept_proofs(home, owner), entry, number, kind)
+    if found is None:
         raise ObjectNotFound(
             f"the log has no entry {entry} that concerns you" + (f" of the kind {kind}" if kind else ""),
             code="unknown-entry",
-            hint="strongroom log tail",
+            hint="strongroom log tail. Of what a restored broker has lost, only kept proofs are left, which "
+            "`strongroom log verify` keeps at partners",
         )
+    return found
+
+
+def _newest(records: Iterator[Logged], entry: str, number: int | None, kind: str | None) -> Logged | None:
+    newest = None
+    for each in records:
+        if number is not None:
+            if each.index == number:
+                return each
+        elif entry in each.record.subjects and kind in (None, each.record.kind.value):
+            newest = each
     return newest
 
 

@@ -61,7 +61,7 @@ def open_(
     refusal = None if opened.release is not None else home.leases.read(opened.place).refusal
     if refusal is not None and refusal.is_final:
         shared.terminal.warning(
-            f"the broker has refused the last lease: {refusal.message} [{refusal.code}]; predict asks it again"
+            f"the broker has refused the last lease: {refusal.message} [{refusal.code}]; predict asks again"
         )
     else:
         shared.terminal.note("Everything is in order. Nothing was run.")

@@ -236,6 +236,13 @@ def test_an_entry_is_proved_to_whoever_asks_later(scene: BrokerScene, tmp_path: 
     target = tmp_path / "grant.tlog-proof"
     proved = scene.clinic.run("log", "prove", identity, "--kind", "grant", "-o", target, "--json").json
     assert proved["kind"] == "grant"
+    explained = scene.clinic.run("inspect", target, "--json").json
+    assert (explained["kind"], explained["record"]["subjects"]) == ("log-proof", proved["subjects"])
+    assert "a proof of the log: grant" in scene.hospital.run("inspect", target).text
+    target.write_bytes(target.read_bytes().replace(b"index ", b"index 0"))
+    assert "[log-proof]" in scene.clinic.run("inspect", target, code=6).stderr
+    target.unlink()
+    scene.clinic.run("log", "prove", identity, "--kind", "grant", "-o", target)
     assert target.read_bytes().startswith(b"c2sp.org/tlog-proof@v1\n")
     by_number = scene.hospital.run("log", "prove", proved["index"])
     assert by_number.stdout == target.read_bytes()
@@ -332,3 +339,20 @@ def test_an_ended_license_is_not_shown_as_ready(scene: BrokerScene, monkeypatch:
     monkeypatch.setattr("strongroom.cli._shared.Shared.now", property(lambda _: later))
     scene.broker.stop()
     assert scene.models == [(identity, "refused: expired")]
+
+
+def test_what_a_restored_log_does_not_have_is_proved_by_what_the_partner_kept(scene: BrokerScene) -> None:
+    scene.approve()
+    backup = scene.hospital.path("early.backup")
+    scene.hospital.run("broker", "backup", backup)
+    identity = scene.grant()
+    scene.clinic.run("log", "verify")
+    scene.broker.stop()
+    for path in (scene.hospital.home / "broker").glob("broker.sqlite*"):
+        path.unlink()
+    scene.hospital.run("broker", "restore", backup)
+    scene.broker.start()
+    words = ("log", "prove", identity, "--kind", "grant")
+    assert "[unknown-entry]" in scene.hospital.run(*words, code=3).stderr
+    proved = scene.clinic.run(*words, "-o", scene.clinic.path("kept.tlog-proof"))
+    assert "/log/1: grant" in proved.stderr

@@ -55,7 +55,7 @@ def explain(shared: Shared, file: Path) -> Explanation:
         StorageUnavailable: it cannot be read.
     """
     from strongroom.cli._file import STANDARD, read_input
-    from strongroom.cli.inspect import derived, document, package, text
+    from strongroom.cli.inspect import derived, document, package, proof, text
 
     if file.is_dir():
         raise UsageError(
@@ -68,7 +68,7 @@ def explain(shared: Shared, file: Path) -> Explanation:
     if file != STANDARD and derived.is_derived(file):
         return derived.explain(file)
     data = read_input(shared.terminal, file)
-    for explain_as in (document.explain, text.explain):
+    for explain_as in (document.explain, proof.explain, text.explain):
         found = explain_as(data)
         if found is not None:
             return found
@@ -76,7 +76,7 @@ def explain(shared: Shared, file: Path) -> Explanation:
         f"{file} is no file of Strongroom",
         code="unknown-file",
         hint="known are packages, derived models, signatures, licenses, acceptances, invites, enrollments, "
-        "owners and keys",
+        "owners, proofs of the log and keys",
     )
 
 
