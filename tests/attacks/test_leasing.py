@@ -110,6 +110,17 @@ def test_a_partner_that_hears_of_a_revocation_is_stopped_at_once_whatever_it_cut
     assert isinstance(refusal(world.session), LicenseDenied)
 
 
+def test_a_revocation_that_was_heard_with_a_refusal_holds_when_the_broker_has_forgotten_it(make: Make) -> None:
+    world = make(GRACE, GLASS)
+    session = world.session()
+    session.predict(1)
+    world.revoke()
+    session.lease._renew()
+    # What the owner signed is at the partner, as after a poll: a restored broker takes nothing back.
+    assert world.clinic.leases.notices(world.owner_id).revocations
+    assert refusal(world.opening).code == "revoked"
+
+
 @pytest.mark.parametrize("wall", [datetime(2040, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)])
 def test_no_setting_of_the_wall_clock_makes_a_lease_last_longer(make: Make, wall: datetime) -> None:
     world = make()

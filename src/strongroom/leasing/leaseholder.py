@@ -40,6 +40,7 @@ from strongroom.leasing.refusing import NEVER_TAKEN_IN, STALE, is_final, is_unti
 from strongroom.leasing.reporting import counts_of, report_files
 from strongroom.leasing.silence import is_silence
 from strongroom.leasing.spare import Spare, verify_usable
+from strongroom.license.codes import Code
 from strongroom.license.documents import (
     BreakGlassReport,
     Lease,
@@ -407,9 +408,19 @@ class Leaseholder:
         except (LicenseDenied, BrokerRefused, ObjectNotFound) as refusal:
             self._note_refusal(record, request, refusal, is_fresh=is_fresh)
             hear_why(self._home, self._client, self.place, self._owner, refusal)
+            if refusal.code == Code.REVOKED:
+                self._hear_revocations()
             raise
         self._adopt(record, pending, request, lease, is_fresh=is_fresh)
         return lease
+
+    def _hear_revocations(self) -> None:
+        """Keep the owner's own word: it holds whatever the broker says later, or has forgotten by then."""
+        try:
+            self.poll()
+        except Error:
+            # The refusal stands, whatever comes of this.
+            return
 
     def _exchange(self, pending: Pending, request: LeaseRequest) -> Signed[Lease]:
         try:
