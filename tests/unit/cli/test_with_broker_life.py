@@ -110,6 +110,9 @@ def test_licenses_that_end_soon_are_listed(scene: BrokerScene) -> None:
 
 def test_a_version_is_withdrawn_at_the_broker(scene: BrokerScene) -> None:
     scene.grant()
+    for unclear in ("risk", "risk@"):
+        refused = scene.hospital.run("license", "withdraw-version", unclear, "--reason", "old", code=2)
+        assert "[version-needed]" in refused.stderr
     words = ("license", "withdraw-version", "risk@1.0.0", "--reason", "wrong unit of age")
     assert "with their next lease" in scene.hospital.run(*words).stderr
     assert not list(scene.hospital.folder.glob("*.license"))

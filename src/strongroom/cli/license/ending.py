@@ -171,7 +171,7 @@ def withdraw_version(
 
     Raises:
         ObjectNotFound: a version was not sealed here.
-        UsageError: this home owns no models, or a file exists.
+        UsageError: no version is named, this home owns no models, or a file exists.
         FormatError: what is permitted is not older, or the reason is no line of text.
         BrokerUnavailable: the broker does not answer; what was signed waits here.
         BrokerRefused: you may not withdraw versions.
@@ -180,6 +180,12 @@ def withdraw_version(
     from strongroom import revoking
     from strongroom.cli._broker import hand_in, own_line
 
+    if not model.partition("@")[2]:
+        raise UsageError(
+            f"which version of {model} is to be withdrawn?",
+            code="version-needed",
+            hint=f"name it, it cannot be taken back: {model.rstrip('@')}@1.2.0",
+        )
     home = shared.open_home()
     line = own_line(home)
     signed = revoking.withdraw_version(
@@ -196,9 +202,10 @@ def withdraw_version(
         "licenses": [{"license": each["license"], "path": each["path"]} for each in written],
     }
     rows = [(each["partner"], each["license"], each["path"]) for each in written]
-    empty = "It is withdrawn. No license names this model."
+    version = f"{signed.document.name} {signed.document.version}"
+    empty = f"{version} is withdrawn. No license names this model."
     if line is not None:
-        empty = "It is withdrawn. Installations hear of it with their next lease."
+        empty = f"{version} is withdrawn. Installations hear of it with their next lease."
     shared.terminal.table(document, ("partner", "license", "file"), rows, empty=empty)
 
 
