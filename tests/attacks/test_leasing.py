@@ -110,7 +110,9 @@ def test_a_partner_that_hears_of_a_revocation_is_stopped_at_once_whatever_it_cut
     assert isinstance(refusal(world.session), LicenseDenied)
 
 
-def test_a_revocation_that_was_heard_with_a_refusal_holds_when_the_broker_has_forgotten_it(make: Make) -> None:
+def test_a_revocation_that_was_heard_with_a_refusal_holds_when_the_broker_has_forgotten_it(
+    make: Make,
+) -> None:
     world = make(GRACE, GLASS)
     session = world.session()
     session.predict(1)

@@ -57,8 +57,14 @@ class TwoVersions:
 
     def withdraw(self, *, permits: str | None) -> None:
         world = self.world
-        words = {"permits": permits, "reason": "wrong unit"}
-        withdraw_version(world.hospital, "risk@1.1.0", now=world.machine.wall(), to_broker=True, **words)
+        withdraw_version(
+            world.hospital,
+            "risk@1.1.0",
+            permits=permits,
+            reason="wrong unit",
+            now=world.machine.wall(),
+            to_broker=True,
+        )
         assert [each.refusal for each in send(world.hospital, world.admin, owner_id=world.owner_id)] == [None]
 
 

@@ -26,12 +26,8 @@ from strongroom.home.boot_clock import OnlineClock
 from strongroom.home.leases import Anchor, LeaseRecord, Refusal
 from strongroom.leasing.answer import verify_kept
 from strongroom.leasing.leaseholder import Held, Leaseholder
-<<<<<<< HEAD
 from strongroom.leasing.silence import is_busy, is_silence
-from strongroom.leasing.spare import LEAVES_FILES, USED_UP, spent
-=======
 from strongroom.leasing.spare import LEAVES_FILES, USED_UP, Spare, spent
->>>>>>> b1457ee (leases: a file in the place of a lease has a type of its own)
 from strongroom.license.codes import Code
 from strongroom.license.documents import Lease, OfflineFile
 from strongroom.license.request import Facts
@@ -361,16 +357,7 @@ class LeaseSession:
         self._record, self._lease, self._stamp, self._is_dirty = record, lease, stamp, False
 
 
-<<<<<<< HEAD
-def _instead(holder: Leaseholder, error: Error) -> Held:
-=======
-def is_silence(error: Error) -> bool:
-    """Say whether an error means that the broker was not reached: that is an outage, not an answer."""
-    return isinstance(error, BrokerUnavailable) or error.code == "broker-certificate"
-
-
 def _instead(holder: Leaseholder, error: Error) -> Held | Spare:
->>>>>>> b1457ee (leases: a file in the place of a lease has a type of its own)
     """Return what to go on with where no lease could be taken.
 
     Raises:
@@ -401,16 +388,12 @@ def _instead(holder: Leaseholder, error: Error) -> Held | Spare:
     return kept
 
 
-<<<<<<< HEAD
 def _is_outage(error: Error) -> bool:
     """Say whether nobody answers, or another program of this home waits for the answer."""
     return is_silence(error) or is_busy(error)
 
 
-def _where_refused(holder: Leaseholder, error: Error) -> Held:
-=======
 def _where_refused(holder: Leaseholder, error: Error) -> Spare:
->>>>>>> b1457ee (leases: a file in the place of a lease has a type of its own)
     try:
         spare = holder.spare() if error.code in LEAVES_FILES else None
     except LicenseDenied:

@@ -31,7 +31,7 @@ def explain(data: bytes) -> Explanation | None:
             ("log", state.origin),
             ("entry", f"{proof.index:,} of {state.size:,}"),
             ("about", " ".join(record.subjects)),
-            *((name, value) for name, value in sorted(record.details.items())),
+            *((name, str(value)) for name, value in sorted(record.details.items())),
             ("document", record.document or "none"),
             ("signatures", f"{len(proof.note.signatures)} below the state of the log"),
             ("note", "it holds the record itself: show it to nobody whom that does not concern"),

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -283,7 +284,7 @@ class TestRefusalsOfPostgreSql:
             ({"username": "nobody", "password": "planted"}, "refuses the user or the password"),
         ],
     )
-    def test_a_connection(self, postgresql_url: str, wrong: dict[str, str], words: str) -> None:
+    def test_a_connection(self, postgresql_url: str, wrong: dict[str, Any], words: str) -> None:
         address = make_url(postgresql_url).set(**wrong)
         with pytest.raises(StorageUnavailable) as refused:
             open_store(address.render_as_string(hide_password=False))
