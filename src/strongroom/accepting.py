@@ -24,7 +24,8 @@ from typing import Final
 import msgspec
 
 from strongroom._encoding import to_instant
-from strongroom.errors import IntegrityError, ObjectNotFound, UsageError, VerificationError
+from strongroom._limits import LIMITS
+from strongroom.errors import FormatError, IntegrityError, ObjectNotFound, UsageError, VerificationError
 from strongroom.home.files import AtomicFile
 from strongroom.home.home import Home
 from strongroom.home.licenses import StoredLicense
@@ -118,7 +119,7 @@ def accept(home: Home, offer: Offer, *, now: datetime, to_broker: bool = False) 
     )
     signed = sign_document(document, key)
     home.trust.update(offer.owner.chain)
-    home.catalog.licenses.add(offer.owner.id, chain.id, offer.file.to_bytes())
+    keep(home, offer)
     home.catalog.licenses.save_acceptance(offer.owner.id, chain.id, signed.token)
     if to_broker:
         home.outbox.add(
@@ -132,6 +133,42 @@ def accept(home: Home, offer: Offer, *, now: datetime, to_broker: bool = False) 
             )
         )
     return signed
+
+
+def keep(home: Home, offer: Offer) -> None:
+    """Keep a license file, and with it the key files and withdrawals of the one that was here before.
+
+    A file from a broker has no key file in it; what was checked out is in the file of the home only.
+
+    Raises:
+        FormatError: what would be kept is not a license file.
+        StorageUnavailable: a file cannot be read or written.
+    """
+    home.catalog.licenses.renew(
+        offer.owner.id, offer.license.chain.id, lambda known: _joined(known, offer.file, offer.owner)
+    )
+
+
+def _joined(known: LicenseFile | None, offered: LicenseFile, owner: Owner) -> LicenseFile:
+    if known is None:
+        return offered
+    file = msgspec.structs.replace(
+        offered,
+        offline=_newest(offered.offline, known.offline),
+        passphrase=_newest(offered.passphrase, known.passphrase),
+        withdrawals=_newest(offered.withdrawals, known.withdrawals),
+    )
+    try:
+        verify_license_file(file, owner)
+    except (FormatError, VerificationError):
+        # Somebody wrote to what was here. To accept the file again mends it.
+        return offered
+    return file
+
+
+def _newest(offered: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    # What came last stands first: the oldest go when there are too many.
+    return tuple(dict.fromkeys((*offered, *known)))[: LIMITS.max_license_files]
 
 
 def pull(home: Home, path: Path, *, progress: Progress | None = None) -> StoredPackage:

@@ -2,6 +2,7 @@
 
     licenses = home.catalog.licenses
     licenses.add(owner_id, chain.id, data)                  # verified by the caller
+    licenses.renew(owner_id, chain.id, lambda known: file)  # with what is there already
     licenses.save_acceptance(owner_id, chain.id, token)     # beside it, ``.acceptance``
     licenses.get(owner_id, chain.id).file
     licenses.all()
@@ -12,6 +13,7 @@ what stands here decides only which one is meant.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -74,6 +76,28 @@ class Licenses:
         """
         LicenseFile.from_bytes(data)
         self._write(self._path(owner_id, license_id, _LICENSE), data)
+
+    def renew(
+        self, owner_id: str, license_id: str, make: Callable[[LicenseFile | None], LicenseFile]
+    ) -> None:
+        """Keep the license file that is made of the one here; nobody else writes in between.
+
+        Args:
+            owner_id: Whose license it is.
+            license_id: Id of the narrowest document.
+            make: Gets what is here, unverified, or None if nothing is or it is damaged.
+
+        Raises:
+            FormatError: not an id, or what was made is not a license file.
+            StorageUnavailable: it cannot be read or written.
+            Error: whatever ``make`` raises.
+        """
+        path = self._path(owner_id, license_id, _LICENSE)
+        with files.locked(self._lock):
+            files.make_folder(path.parent)
+            data = make(_known(path)).to_bytes()
+            LicenseFile.from_bytes(data)
+            files.write_atomic(path, data)
 
     def save_acceptance(self, owner_id: str, license_id: str, token: str) -> None:
         """Keep this party's acceptance beside a license.
@@ -152,6 +176,13 @@ class Licenses:
             return None
         except UnicodeDecodeError as error:
             raise _damaged(path) from error
+
+
+def _known(path: Path) -> LicenseFile | None:
+    try:
+        return LicenseFile.from_bytes(files.read_bytes(path, max_bytes=LIMITS.max_license_file_bytes))
+    except (ObjectNotFound, FormatError):
+        return None
 
 
 def _damaged(path: Path) -> FormatError:

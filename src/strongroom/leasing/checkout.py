@@ -18,7 +18,7 @@ from datetime import datetime
 import msgspec
 
 from strongroom._encoding import to_instant
-from strongroom.accepting import read_offer
+from strongroom.accepting import keep, read_offer
 from strongroom.connection.broker_client import BrokerClient
 from strongroom.errors import VerificationError
 from strongroom.home.checkouts import CheckedOut, Checkouts, Question
@@ -27,7 +27,6 @@ from strongroom.keys.identity import runtime_id
 from strongroom.leasing.reporting import report_files
 from strongroom.license.documents import OfflineFile
 from strongroom.license.fields import new_serial
-from strongroom.license.license_file import LicenseFile
 from strongroom.license.signing import Signed
 from strongroom.protocol.broker import CheckoutAsk
 
@@ -61,7 +60,8 @@ def check_out(
         NoMatchingKey: this home's keys are missing or cannot be opened.
         StorageUnavailable: a file cannot be read or written.
     """
-    stored = home.catalog.licenses.get(owner_id, license)
+    # That there is one is found out here, and not at the broker.
+    home.catalog.licenses.get(owner_id, license)
     # What files that have ended did not use is free again, for this one too.
     report_files(home, client, owner_id, client.now)
     question = _question(home, owner_id, license, package)
@@ -71,10 +71,11 @@ def check_out(
     offer = read_offer(home, answer.file.encode("utf-8"))
     runtime = runtime_id(home.keys.device(owner_id).public)
     offline = offer.license.offline_for(runtime, package)
-    if (offer.owner.id, offer.license.chain.id) != (owner_id, license) or offline is None:
+    named = (offer.owner.id, offer.license.chain.id) == (owner_id, license)
+    if not named or offline is None or offline.document.serial != question.nonce:
         raise VerificationError("the broker gave another file than was asked for", code="wrong-license")
     _note(home, owner_id, offline)
-    home.catalog.licenses.add(owner_id, license, _joined(stored.file, offer.file).to_bytes())
+    keep(home, offer)
     _answered(home, owner_id, question)
     return offline
 
@@ -116,13 +117,3 @@ def _answered(home: Home, owner_id: str, question: Question) -> None:
         return msgspec.structs.replace(known, questions=left)
 
     home.checkouts.change(owner_id, answered)
-
-
-def _joined(known: LicenseFile, offered: LicenseFile) -> LicenseFile:
-    """Return the file that was offered with the key files that were there before."""
-    return msgspec.structs.replace(
-        offered,
-        offline=tuple(dict.fromkeys((*offered.offline, *known.offline))),
-        passphrase=tuple(dict.fromkeys((*offered.passphrase, *known.passphrase))),
-        withdrawals=tuple(dict.fromkeys((*offered.withdrawals, *known.withdrawals))),
-    )
