@@ -35,13 +35,13 @@ from strongroom.home.trust import PinnedOwner, TrustStatus
 from strongroom.keys.identity import runtime_id
 from strongroom.keys.owner import Owner, Role, verify_consistent, verify_owner_chain
 from strongroom.license.agreement import agreement_digest
-from strongroom.license.chain import verify_chain
+from strongroom.license.chain import LicenseChain, verify_chain
 from strongroom.license.documents import Acceptance, Party, Sublicense
 from strongroom.license.fields import new_serial
 from strongroom.license.license_file import LicenseFile, VerifiedLicense, verify_license_file
 from strongroom.license.signing import Signed, sign_document
 from strongroom.license.term import Term
-from strongroom.license.terms import Agreement
+from strongroom.license.terms import Agreement, Expires, NotBefore, Purpose, Rights
 from strongroom.package.inspect import inspect, verify_package
 from strongroom.package.statement import Statement
 from strongroom.storage.local import LocalSource
@@ -250,7 +250,8 @@ def narrow(
     Raises:
         ObjectNotFound: there is no such license here.
         VerificationError: the license gives no right to sub-license, or would hang too deep.
-        UsageError: this party has not accepted the license (code ``not-accepted``).
+        UsageError: this party has not accepted the license (code ``not-accepted``), or the terms give
+            what the license does not (code ``widens``) or nothing at all (code ``permits-nothing``).
         FormatError: a term breaks a rule of spec/license.md.
         NoMatchingKey: this home's organization key is missing or cannot be opened.
         StorageUnavailable: a file cannot be read.
@@ -266,7 +267,8 @@ def narrow(
     )
     signed = sign_document(document, home.keys.organization())
     sublicenses = (*stored.file.sublicenses, signed.token)
-    verify_chain(stored.file.license, sublicenses, home.trust.confirmed(stored.owner_id))
+    chain = verify_chain(stored.file.license, sublicenses, home.trust.confirmed(stored.owner_id))
+    _verify_permits_something(chain, now)
     if to_broker:
         home.outbox.add(
             Parcel(
@@ -287,6 +289,37 @@ def narrow(
         passphrase=(),
         agreement=agreement,
     )
+
+
+def _verify_permits_something(chain: LicenseChain, now: datetime) -> None:
+    """Refuse a sub-license that only looks as if it gave something: the narrowest document always counts."""
+    above = [term for document in chain.documents[:-1] for term in document.terms]
+    held = f"the license of {chain.documents[-2].holder.name}"
+    for term in chain.last.terms:
+        if isinstance(term, Rights):
+            rights = [set(each.rights) for each in above if isinstance(each, Rights)]
+            _verify_within(set(term.rights), rights, f"the right '{{}}' is not in {held}")
+        if isinstance(term, Purpose):
+            purposes = [set(each.purposes) for each in above if isinstance(each, Purpose)]
+            _verify_within(set(term.purposes), purposes, f"the purpose '{{}}' is not in {held}")
+    end = min((term.at for _, term in chain.terms() if isinstance(term, Expires)), default=None)
+    begin = max([now, *(term.at for _, term in chain.terms() if isinstance(term, NotBefore))])
+    if end is not None and end <= begin:
+        raise UsageError(
+            f"the sub-license would end {to_instant(end)}, before it begins",
+            code="permits-nothing",
+            hint="choose another end; it cannot be later than that of the license above",
+        )
+
+
+def _verify_within(wanted: set[str], above: Sequence[set[str]], complaint: str) -> None:
+    allowed = set.intersection(*above) if above else wanted
+    for each in sorted(wanted - allowed):
+        raise UsageError(
+            complaint.format(each),
+            code="widens",
+            hint=f"a sub-license gives on what is held: {', '.join(sorted(allowed))}",
+        )
 
 
 def _find_license(home: Home, license_id: str) -> StoredLicense:

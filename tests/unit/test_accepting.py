@@ -19,7 +19,8 @@ from strongroom.errors import (
 from strongroom.home.home import Home
 from strongroom.license.documents import Party
 from strongroom.license.request import Right
-from strongroom.license.terms import Rights
+from strongroom.license.term import Term
+from strongroom.license.terms import Expires, NotBefore, Purpose, Rights
 from strongroom.sealing import seal
 from tests.parties import (
     accept_at,
@@ -150,3 +151,32 @@ def test_narrowing_needs_the_right_and_an_acceptance(tmp_path: Path, hospital: H
     with pytest.raises(UsageError) as refused:
         narrow(clinic, wide.license_id, holder=holder, terms=[], now=right_now())
     assert refused.value.code == "not-accepted"
+
+
+@pytest.mark.parametrize(
+    ("terms", "code"),
+    [
+        ([Rights(rights=(Right.EXPORT,))], "widens"),
+        ([Rights(rights=(Right.EXPORT, Right.PREDICT))], "widens"),
+        ([Purpose(purposes=("audit", "research"))], "widens"),
+        ([Expires(at=right_now() - timedelta(days=1))], "permits-nothing"),
+        ([NotBefore(at=right_now() + timedelta(days=90))], "permits-nothing"),
+    ],
+)
+def test_a_sub_license_that_gives_what_is_not_held_or_nothing_is_not_signed(
+    tmp_path: Path, hospital: Home, clinic: Home, terms: list[Term], code: str
+) -> None:
+    holder = Party(name="site", organization=found_partner(tmp_path, "site").keys.organization().public_text)
+    held: list[Term] = [
+        Rights(rights=(Right.PREDICT, Right.SUBLICENSE)),
+        Purpose(purposes=("audit", "triage")),
+        Expires(at=right_now() + timedelta(days=30)),
+    ]
+    granted = grant_to(hospital, "clinic", terms=held)
+    accept_at(clinic, granted)
+    with pytest.raises(UsageError) as refused:
+        narrow(clinic, granted.license_id, holder=holder, terms=terms, now=right_now(), to_broker=True)
+    assert refused.value.code == code
+    assert clinic.outbox.waiting() == []
+    within = [Rights(rights=(Right.PREDICT,)), Purpose(purposes=("audit",))]
+    narrow(clinic, granted.license_id, holder=holder, terms=within, now=right_now())

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from strongroom.cli._terminal import Terminal
 
 
-def compare(terminal: Terminal, fingerprint: str, *, given: str | None, other_side: str) -> str:
+def compare(
+    terminal: Terminal, fingerprint: str, *, given: str | None, other_side: str, several: str = ""
+) -> str:
     """Return what the other side has, as far as the user knows: given as an option, or confirmed here.
 
     Raises:
@@ -38,8 +40,8 @@ def compare(terminal: Terminal, fingerprint: str, *, given: str | None, other_si
         raise UsageError(
             f"the fingerprint has to be compared with {other_side} first",
             code="fingerprint-needed",
-            hint=f"call {other_side} on a number that you know; give what they read out with --fingerprint "
-            "(several partners: strongroom partner approve, one by one)",
+            hint=f"call {other_side} on a number that you know; give what they read out with "
+            f"--fingerprint{several}",
         )
     terminal.note(f"Fingerprint: {fingerprint}")
     terminal.note(f"Call {other_side} on a number that you know and compare it, character by character.")

@@ -380,7 +380,13 @@ def _compare_and_approve(
     from strongroom.cli._fingerprint import compare
 
     name = enrollment.document.partner
-    said = compare(shared.terminal, enrollment.fingerprint, given=fingerprint, other_side=name)
+    said = compare(
+        shared.terminal,
+        enrollment.fingerprint,
+        given=fingerprint,
+        other_side=name,
+        several=" (several partners: strongroom partner approve, one by one)",
+    )
     approved = enrolling.approve(home, enrollment, said)
     line = own_line(home)
     if line is not None:

@@ -156,7 +156,7 @@ def _check_files(chain: LicenseChain, out: Mapping[str, int]) -> Denied | None:
                 return Denied(
                     code=Code.OFFLINE_FILES,
                     reason=f"{files} offline files are out, and the license allows {term.files}",
-                    hint="Wait until one ends, or change the term 'offline'.",
+                    hint="Wait until one ends; more needs a license whose term 'offline' allows it.",
                     term=term.tag,
                     document=document.id,
                 )
@@ -168,7 +168,7 @@ def _end(chain: LicenseChain, now: datetime, until: datetime | None) -> datetime
         return Denied(
             code=Code.OFFLINE_NOT_ALLOWED,
             reason="the license does not allow use without a broker",
-            hint="Grant a license with the term 'offline'.",
+            hint="It needs a license with the term 'offline', which the owner grants.",
         )
     longest = min(now + hours(term.hours) for _, term in chain.terms() if isinstance(term, Offline))
     ends = [term.at for _, term in chain.terms() if isinstance(term, Expires)]
@@ -177,7 +177,7 @@ def _end(chain: LicenseChain, now: datetime, until: datetime | None) -> datetime
             code=Code.OFFLINE_TOO_LONG,
             reason=f"an offline file made now may live until {to_instant(longest)}, "
             f"not until {to_instant(until)}",
-            hint="Let it end sooner, or change the term 'offline'.",
+            hint="Let it end sooner; longer needs a license whose term 'offline' allows it.",
             term="offline",
         )
     end = min([longest if until is None else until, *ends])
@@ -186,7 +186,7 @@ def _end(chain: LicenseChain, now: datetime, until: datetime | None) -> datetime
     return Denied(
         code=Code.EXPIRED,
         reason=f"an offline file would have ended {to_instant(end)}, before it begins",
-        hint="Grant a new license.",
+        hint="It needs a new license, which the owner grants.",
     )
 
 
@@ -212,7 +212,7 @@ def _nothing_left(document: ChainDocument, term: Counted) -> Denied:
     return Denied(
         code=term.code,
         reason=f"of {term.limit} {term.counter} per {term.per} nothing is left to carve out",
-        hint="Wait until the offline files have ended and the period is over, or grant more.",
+        hint="Wait until offline files have ended and the period is over; more needs a wider license.",
         term=term.tag,
         document=document.id,
     )

@@ -244,7 +244,10 @@ def test_a_license_is_narrowed_for_a_site(
     narrowed, complete = tmp_path / "site.license", tmp_path / "complete.license"
     words = ("license", "narrow", identity, enrollment, "--predictions", "2/total", "-o", narrowed)
     assert "[fingerprint-needed]" in scene.clinic.run(*words, code=2).stderr
-    scene.clinic.run(*words, "--fingerprint", fingerprint)
+    said = scene.clinic.run(*words, "--until", "2099-01-01", "--fingerprint", fingerprint).stderr
+    assert "Predictions: At most 2" in said
+    assert "your own license ends sooner" in said
+    assert "[already-exists]" in scene.clinic.run(*words, "--fingerprint", fingerprint, code=2).stderr
     scene.hospital.run(
         "grant", enrollment, "risk", "--under", narrowed, "--fingerprint", fingerprint, "-o", complete
     )

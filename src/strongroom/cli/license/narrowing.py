@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from strongroom.cli._shared import SHARED, Shared
 from strongroom.cli._terms import NO_TERMS, TermOptions
 from strongroom.cli.license.stored import find_license, verified_chain
+
+if TYPE_CHECKING:
+    from strongroom.license.chain import LicenseChain
+    from strongroom.license.terms import Counted
 
 
 def narrow(
@@ -42,19 +46,21 @@ def narrow(
     Raises:
         ObjectNotFound: there is no such license here.
         VerificationError: it gives no right to sub-license, or the fingerprints differ.
-        UsageError: it is not accepted, or an option cannot be read.
+        UsageError: it is not accepted, an option cannot be read or gives more than it, or the file exists.
         BrokerUnavailable: the broker does not answer; what was signed waits here.
         BrokerRefused: the broker does not take it.
         StorageUnavailable: a file cannot be read or written.
     """
     from strongroom import accepting
     from strongroom.cli._broker import hand_in, line_to
-    from strongroom.cli._file import deliver, read_input
+    from strongroom.cli._file import STANDARD, agree_to_replace, deliver, read_input
     from strongroom.cli._fingerprint import compare
     from strongroom.keys.introduction import verify_enrollment, verify_fingerprint
     from strongroom.license.documents import Party
 
     terms.warn(shared)
+    if output is not None and output != STANDARD:
+        agree_to_replace(shared.terminal, output, replace=shared.yes)
     home = shared.open_home()
     pinned = home.trust.get(verified_chain(home, find_license(home, license)).owner)
     owner = home.trust.confirmed(pinned.id)
@@ -71,16 +77,51 @@ def narrow(
         now=shared.now,
         to_broker=line is not None,
     )
-    identity = verified_chain(home, file).id
+    chain = verified_chain(home, file)
+    identity = chain.id
     document = {"license": license, "holder": name, "sublicense": identity}
     if line is None or output is not None:
-        deliver(shared, file.to_bytes(), output=output, suggested=f"{name}.license", document=document)
+        deliver(
+            shared,
+            file.to_bytes(),
+            output=output,
+            suggested=f"{name}.license",
+            document=document,
+            replace=output is not None,
+        )
+    _show_terms(shared, chain)
     if line is not None:
         hand_in(home, line, [identity], what=f"the sub-license {identity}")
         if output is None:
             shared.terminal.result(document, f"{identity} is granted to {name}")
         if not shared.json:
             shared.terminal.note(f"{name} takes it with: strongroom accept {identity}")
+
+
+def _show_terms(shared: Shared, chain: LicenseChain) -> None:
+    """Say what the site gets, and where the license above is narrower than what was asked for."""
+    from strongroom.cli._moment import shown
+    from strongroom.license.describe import describe_terms
+    from strongroom.license.terms import Counted, Expires
+
+    if shared.json:
+        return
+    for label, sentence in describe_terms(chain.last.terms):
+        shared.terminal.note(f"{label}: {sentence}")
+    above = [term for document in chain.documents[:-1] for term in document.terms]
+    for term in chain.last.terms:
+        for held in above:
+            if isinstance(term, Expires) and isinstance(held, Expires) and held.at < term.at:
+                shared.terminal.warning(f"your own license ends sooner, {shown(held.at)}: that counts")
+            if isinstance(term, Counted) and isinstance(held, Counted) and _is_below(held, term):
+                shared.terminal.warning(
+                    f"your own license allows {held.limit:,} {held.counter.value} per {held.per.value}: "
+                    "that counts"
+                )
+
+
+def _is_below(held: Counted, term: Counted) -> bool:
+    return (held.counter, held.per) == (term.counter, term.per) and held.limit < term.limit
 
 
 def checkout(
