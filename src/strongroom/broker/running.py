@@ -70,6 +70,8 @@ class Running:
     """Whether the member of this home was made the first admin."""
     alone: bool
     """Whether no other broker works on this home."""
+    before: BrokerAddress | None
+    """Where partners that joined before look for it, and what they pin, if that was something else."""
 
 
 def run(
@@ -118,7 +120,10 @@ def run(
         )
         new_admin = admit_owner(broker, home)
         address = BrokerAddress(url=url, ca=material.authority.decode("ascii"))
-        home.brokers.keep(broker.keys.owner_id, address)
+        before = home.brokers.address(broker.keys.owner_id)
+        if alone or before is None:
+            # The other broker on this home serves on: its address stays the one that is written down.
+            home.brokers.keep(broker.keys.owner_id, address)
         running = Running(
             address=address,
             owner_id=broker.keys.owner_id,
@@ -127,6 +132,7 @@ def run(
             database=_shown(wishes.database_url or default_database(home)),
             new_admin=new_admin,
             alone=alone,
+            before=None if before == address else before,
         )
 
         # What is loaded by now stays to the end, and need not be looked through for garbage again.
@@ -188,6 +194,9 @@ def _material(home: Home, wishes: Wishes, url: str) -> _Material:
             hint="give both --certificate and --key-file",
         )
     files.read_private(wishes.key)
+    if wishes.url is None:
+        # With a url of its own, something else may answer there.
+        _verify_named(wishes.certificate, urlsplit(url).hostname or "")
     authority = wishes.authority or wishes.certificate
     return _Material(
         wishes.certificate,
@@ -195,6 +204,19 @@ def _material(home: Home, wishes: Wishes, url: str) -> _Material:
         _last_certificate(files.read_bytes(authority)),
         # Others renew it: it is read again, whatever they did.
         lambda: True,
+    )
+
+
+def _verify_named(path: Path, host: str) -> None:
+    named = certificate.read(files.read_bytes(path)).hosts
+    if host.lower() in {each.lower() for each in named}:
+        return
+    if f"*.{host.partition('.')[2]}".lower() in {each.lower() for each in named}:
+        return
+    raise UsageError(
+        f"{path} is a certificate for {', '.join(named) or 'no name'}, and partners would look for {host}",
+        code="certificate-name",
+        hint="give the name that is in it with --name, or a certificate for this one",
     )
 
 

@@ -44,6 +44,7 @@ class Line:
     client: BrokerClient
     is_own: bool
     """Whether it is this party's own broker."""
+    url: str
 
     @property
     def goes_on(self) -> str:
@@ -51,11 +52,12 @@ class Line:
         if self.is_own:
             return (
                 "start it with `strongroom broker run`, or check the network; partners go on with their "
-                "leases and grace meanwhile. What is signed waits here: strongroom license upload"
+                f"leases and grace meanwhile. It is looked for at {self.url}. What is signed waits here: "
+                "strongroom license upload"
             )
         return (
-            "try again later; open and predict go on with the lease and its grace time meanwhile, and what "
-            "is signed waits here: strongroom license upload"
+            "try again later; open and predict go on with the lease and its grace time meanwhile. It is "
+            f"looked for at {self.url}. What is signed waits here: strongroom license upload"
         )
 
 
@@ -105,7 +107,7 @@ def line_to(home: Home, owner: PinnedOwner, *, as_runtime: bool = False) -> Line
     )
     # A command is over when nobody holds the client any more; its connections end with it.
     weakref.finalize(client, transport.close)
-    return Line(owner, client, owner.id == home.vault.owner_id)
+    return Line(owner, client, owner.id == home.vault.owner_id, address.url)
 
 
 def demand_own_line(home: Home) -> Line:

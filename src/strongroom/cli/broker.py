@@ -161,7 +161,27 @@ def _show(shared: Shared, running: Running) -> None:
         shared.terminal.note("The member of this home is its first admin.")
     if not running.alone:
         shared.terminal.warning("another broker works on this home; both do, and take turns")
+    _show_moved(shared, running)
     shared.terminal.note("It answers. Ctrl-C ends it.")
+
+
+def _show_moved(shared: Shared, running: Running) -> None:
+    """Warn of what cuts off everybody who joined before."""
+    from strongroom.crypto import certificate
+
+    before = running.before
+    if before is None:
+        return
+    pinned = certificate.read(before.ca.encode("ascii")).fingerprint
+    if pinned != running.fingerprint:
+        shared.terminal.warning(
+            f"partners that joined before trust another authority, SHA-256 {pinned}, and will refuse this "
+            "broker: send each a new invite, to be joined again, or start it as before"
+        )
+    if before.url != running.address.url:
+        shared.terminal.warning(
+            f"partners that joined before look for it at {before.url}: start it there, or invite them anew"
+        )
 
 
 def backup(
