@@ -251,7 +251,7 @@ def suspend(
     Raises:
         ObjectNotFound: no such partner.
         UsageError: it was never approved.
-        BrokerUnavailable: the broker does not answer; here it is suspended.
+        BrokerUnavailable: the broker does not answer; here it is suspended, there it has to be done again.
         BrokerRefused: you may not suspend partners.
         StorageUnavailable: a file cannot be written.
     """
@@ -298,18 +298,26 @@ def _resume(home: Home, name: str) -> Partner:
 
 
 def _tell_broker(home: Home, partner: Partner, tell: Callable[[BrokerClient, str], object]) -> None:
-    from strongroom.cli._broker import answering, own_line
+    from strongroom.cli._broker import own_line
     from strongroom.enrolling import organization_of
+    from strongroom.home.partners import PartnerStatus
 
     line = own_line(home)
     if line is None:
         return
-    with answering(line, kept=f"{partner.name} is {partner.status.value} in this home"):
-        try:
-            tell(line.client, organization_of(partner))
-        except ObjectNotFound:
-            # A partner with whom only files are exchanged.
-            return
+    try:
+        tell(line.client, organization_of(partner))
+    except ObjectNotFound:
+        # A partner with whom only files are exchanged.
+        return
+    except BrokerUnavailable as error:
+        # Nothing signed waits for the broker here: whoever is told so would wait for nothing.
+        verb = "suspend" if partner.status is PartnerStatus.SUSPENDED else "resume"
+        raise BrokerUnavailable(
+            f"{partner.name} is {partner.status.value} in this home only, the broker has not heard: {error}",
+            code=error.code,
+            hint=f"when {line.url} answers again, once more: strongroom partner {verb} {partner.name}",
+        ) from error
 
 
 def fetch_arrived(home: Home, partner: str, fingerprint: str | None) -> None:

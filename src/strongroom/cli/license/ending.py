@@ -25,7 +25,7 @@ def revoke(
     license: Annotated[str, Parameter(help="The id of a license or sub-license, lic-... or sub-...")],
     /,
     *,
-    reason: Annotated[str, Parameter(help="Why, in one line; the partner reads it.")],
+    reason: Annotated[str, Parameter(help="Why, in one line; the partner finds it with log tail.")],
     shared: Shared = SHARED,
 ) -> None:
     """End a license and every sub-license under it, for good.
@@ -151,7 +151,7 @@ def withdraw_version(
     model: Annotated[str, Parameter(help="NAME@VERSION, the version that must not run any more.")],
     /,
     *,
-    reason: Annotated[str, Parameter(help="Why, in one line; partners read it.")],
+    reason: Annotated[str, Parameter(help="Why, in one line; it is signed with it, and stands in the log.")],
     permits: Annotated[
         str | None, Parameter(help="The older version that may run in its place (else none).")
     ] = None,
