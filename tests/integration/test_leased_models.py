@@ -9,7 +9,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,8 +21,9 @@ from strongroom.connection.interface import Request
 from strongroom.crypto import certificate
 from strongroom.errors import BrokerUnavailable, LicenseDenied, VerificationError
 from strongroom.keys.invite import BrokerAddress
+from strongroom.leasing import check_out, runtime_client
 from strongroom.license.period import Period
-from strongroom.license.terms import Expires, Grace, Predictions
+from strongroom.license.terms import Expires, Grace, Offline, Predictions
 from strongroom.log.disclosure import Disclosure
 from strongroom.log.entry import Kind
 from strongroom.log.proof import Proof
@@ -89,6 +90,37 @@ def test_a_model_goes_on_when_the_broker_goes_down_and_comes_back(served: Served
     with served.open():
         pass
     assert served.world.used_at_broker() == 6
+
+
+def test_a_checked_out_file_works_where_the_broker_does_not_answer_and_a_lease_where_it_does(
+    tmp_path: Path,
+) -> None:
+    with serving(tmp_path, HUNDRED, Offline(hours=48, files=1)) as served:
+        world = served.world
+        opening = world.opening()
+        with closing(runtime_client(world.clinic, world.owner_id, clock=right_now)) as client:
+            file = check_out(
+                world.clinic,
+                client,
+                world.owner_id,
+                license=opening.chain.id,
+                package=opening.statement.package_digest,
+            )
+        served.stop()
+        with served.open() as model:
+            assert model.predict(sample(3)).shape == (3,)
+        assert [count for key, count in world.counts_here().items() if key.document == file.id] == [3]
+        served.start()
+        with served.open() as model:
+            model.predict(sample(2))
+        assert world.used_at_broker() == 2
+        world.revoke()
+        with pytest.raises(LicenseDenied):
+            served.open()
+        served.stop()
+        # It stands for hours yet, and the broker was heard.
+        with pytest.raises(LicenseDenied):
+            served.open()
 
 
 def test_a_revoked_license_opens_nothing(served: Served) -> None:

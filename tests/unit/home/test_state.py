@@ -133,3 +133,15 @@ def test_what_is_still_to_be_reported_is_kept_over_the_end_of_its_period(kind: s
     last_hour = CounterKey(kind + 24 * "a", CounterName.PREDICTIONS, "2026-11-24T02")
     state = State(used={last_hour: 3, last_hour._replace(document=LICENSE): 3})
     assert state.pruned(NOW).used == {last_hour: 3}
+
+
+def test_what_is_still_to_be_reported_does_not_make_the_state_unreadable() -> None:
+    hours = [
+        f"2026-{month:02}-{day:02}T{hour:02}"
+        for month in (9, 10)
+        for day in range(1, 31)
+        for hour in range(24)
+    ]
+    used = {CounterKey("off-" + "a" * 24, CounterName.PREDICTIONS, hour): 1 for hour in hours}
+    kept = State(used=used).pruned(NOW).used
+    assert [key.period for key in kept] == hours[-1024:]
