@@ -35,14 +35,14 @@ from strongroom.home.state import State
 from strongroom.keys.key_pair import sealing_public_from_text
 from strongroom.keys.owner import Owner, OwnerChain
 from strongroom.leasing.answer import verify_announcements, verify_kept, verify_lease
+from strongroom.leasing.closing import close_lease, note_reported
 from strongroom.leasing.hearing import hear_why
 from strongroom.leasing.refusing import NEVER_TAKEN_IN, STALE, is_final, is_until_later
-from strongroom.leasing.reporting import counts_of, report_files
+from strongroom.leasing.reporting import report_files
 from strongroom.leasing.silence import is_silence
 from strongroom.leasing.spare import Spare, verify_usable
 from strongroom.license.codes import Code
 from strongroom.license.documents import (
-    BreakGlassReport,
     Lease,
     LeaseRequest,
     OfflineFile,
@@ -91,6 +91,7 @@ class Leaseholder:
         self._clock = clock
         self._owner = opening.owner
         self.place: LeasePlace = opening.place
+        self.has_spare: bool = opening.spare is not None
 
     @property
     def owner(self) -> Owner:
@@ -170,7 +171,6 @@ class Leaseholder:
                 record = self._settle(record, record.pending)
             elif record.lease is not None:
                 self._verify_answering()
-            # What files that have ended did not use is free again, for this lease too.
             report_files(self._home, self._client, self.place.owner, self.now())
             try:
                 lease, nonce = self._renew(record, worker_key, predictions)
@@ -201,11 +201,6 @@ class Leaseholder:
         lease = verify_kept(token, self._opening.request.runtime, self._owner)
         return Held(lease=lease, nonce=None, owner=self._owner)
 
-    @property
-    def has_spare(self) -> bool:
-        """Whether a file was checked out and stands in the license file, ended or not."""
-        return self._opening.spare is not None
-
     def spare(self) -> Spare | None:
         """Return the file that was checked out, to be used where no lease can be had; None: there is none.
 
@@ -213,11 +208,11 @@ class Leaseholder:
             LicenseDenied: it does not allow a use now; the code names the rule.
             Error: whatever reading the home raises.
         """
-        if self._opening.spare is None:
+        offline = self._opening.spare
+        if offline is None:
             return None
-        facts = self.facts(self._opening.spare, outage_since=None)
-        verify_usable(self._home, self._opening, facts, self.now())
-        return Spare(lease=self._opening.spare, owner=self._owner)
+        verify_usable(self._home, self._opening, self.facts(offline, outage_since=None), self.now())
+        return Spare(lease=offline, owner=self._owner)
 
     def has_unreported(self) -> bool:
         """Say whether something was counted under the lease that the broker has not heard of.
@@ -272,7 +267,7 @@ class Leaseholder:
             self._client.return_lease(lease.id, ReturnAsk(usage=usage.token))
             # Its report is final: what it had left is not here any more, whoever has it open.
             self._home.marks.end(self.place.owner, lease.id)
-            self._note_reported(usage.document)
+            note_reported(self._home, self.place.owner, usage.document)
             self._home.leases.write(self.place, LeaseRecord(last_usage=usage.id, returned=lease.id))
 
     def poll(self) -> None:
@@ -367,7 +362,7 @@ class Leaseholder:
             nonce=new_serial(),
             previous=previous,
             predictions=predictions,
-            issued_at=self._whole(self._client.now),
+            issued_at=self._client.now.replace(microsecond=0),
         )
         pending = Pending(
             request=sign_document(request, self._home.keys.device(self.place.owner)).token,
@@ -380,25 +375,9 @@ class Leaseholder:
         return record, pending, request
 
     def _report(self, record: LeaseRecord, lease: Signed[Lease]) -> Signed[Usage]:
-        owner_id = self.place.owner
-        counts = self._home.marks.close(owner_id, lease.document.authority, self.now())
-        breaks = [
-            each
-            for each in self._home.marks.read(owner_id).breaks_of(self.place.license)
-            if not each.reported
-        ]
-        usage = Usage(
-            license=self.place.license,
-            runtime=self._opening.request.runtime,
-            authority=lease.id,
-            previous=record.last_usage,
-            counts=counts_of(counts),
-            break_glass=tuple(
-                BreakGlassReport(started_at=each.started_at, reason=each.reason) for each in breaks
-            ),
-            issued_at=self._whole(self._client.now),
+        return close_lease(
+            self._home, lease, previous=record.last_usage, now=self.now(), signed_at=self._client.now
         )
-        return sign_document(usage, self._home.keys.device(owner_id))
 
     def _ask(
         self, record: LeaseRecord, pending: Pending, request: LeaseRequest, *, is_fresh: bool
@@ -484,14 +463,9 @@ class Leaseholder:
             marks.set_clock(owner_id, self._clock.now(anchor), anchor)
         if pending.usage is not None:
             usage = read_unverified(pending.usage, Usage)
-            self._note_reported(usage)
+            note_reported(self._home, self.place.owner, usage)
             last_usage = usage.id
         self._home.leases.write(self.place, LeaseRecord(lease=lease.token, last_usage=last_usage))
-
-    def _note_reported(self, usage: Usage) -> None:
-        started = [each.started_at for each in usage.break_glass]
-        if started:
-            self._home.marks.note_reported(self.place.owner, self.place.license, started)
 
     def _note_refusal(
         self, record: LeaseRecord, request: LeaseRequest, refusal: Error, *, is_fresh: bool
@@ -524,6 +498,3 @@ class Leaseholder:
         chain = OwnerChain.from_json(list(self._client.owner().owner))
         self._owner = self._home.trust.update(chain).owner
         return verify(self._owner)
-
-    def _whole(self, moment: datetime) -> datetime:
-        return moment.replace(microsecond=0)
