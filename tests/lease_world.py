@@ -117,6 +117,10 @@ class LeaseWorld:
     def restart_broker(self) -> None:
         """Start the broker anew over the same home and database."""
         self.close()
+        self.start_broker()
+
+    def start_broker(self) -> None:
+        """Start a broker over the same home, after another one ended."""
         self.broker = _start(self.hospital, self.settings, self.broker_clock, self.url)
         self.wire.reach(self.broker.app)
 

@@ -32,6 +32,7 @@ RANKS = {
     "publishing": 70,
     "revoking": 70,
     "sending": 70,
+    "resending": 72,
     "witnessing": 70,
     "accepting": 70,
     "enrolling": 70,

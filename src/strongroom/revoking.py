@@ -55,17 +55,20 @@ def revoke(home: Home, target: str, *, reason: str, now: datetime) -> Signed[Rev
     )
     signed = sign_document(document, role_key(home, Role.LICENSE, now))
     home.vault.revocations.add(signed.id, signed.token)
-    home.outbox.add(
-        Parcel(
-            kind=ParcelKind.REVOCATION,
-            id=signed.id,
-            owner=owner.id,
-            about=f"the end of {target}",
-            body={"revocation": signed.token},
-            added_at=to_instant(now),
-        )
-    )
+    home.outbox.add(revocation_parcel(signed, now=now))
     return signed
+
+
+def revocation_parcel(signed: Signed[Revocation], *, now: datetime) -> Parcel:
+    """Wrap up a revocation for the broker, for the first time or once more."""
+    return Parcel(
+        kind=ParcelKind.REVOCATION,
+        id=signed.id,
+        owner=signed.document.owner,
+        about=f"the end of {signed.document.target}",
+        body={"revocation": signed.token},
+        added_at=to_instant(now),
+    )
 
 
 def hanging_from(target: str, licenses: Iterable[LicenseAnswer]) -> list[LicenseAnswer]:
@@ -149,17 +152,20 @@ def withdraw_version(
     signed = sign_document(document, role_key(home, Role.LICENSE, now))
     home.vault.withdrawals.add(signed.id, signed.token)
     if to_broker:
-        home.outbox.add(
-            Parcel(
-                kind=ParcelKind.WITHDRAWAL,
-                id=signed.id,
-                owner=owner.id,
-                about=f"the withdrawal of {seal.name} {seal.version}",
-                body={"withdrawal": signed.token},
-                added_at=to_instant(now),
-            )
-        )
+        home.outbox.add(withdrawal_parcel(signed, now=now))
     return signed
+
+
+def withdrawal_parcel(signed: Signed[Withdrawal], *, now: datetime) -> Parcel:
+    """Wrap up a withdrawal for the broker, for the first time or once more."""
+    return Parcel(
+        kind=ParcelKind.WITHDRAWAL,
+        id=signed.id,
+        owner=signed.document.owner,
+        about=f"the withdrawal of {signed.document.name} {signed.document.version}",
+        body={"withdrawal": signed.token},
+        added_at=to_instant(now),
+    )
 
 
 def renewed_files(home: Home, withdrawal: Signed[Withdrawal]) -> list[tuple[Grant, bytes]]:

@@ -12,6 +12,8 @@ import msgspec
 import pytest
 
 from strongroom._encoding import from_base64url, to_base64url
+from strongroom.broker.assembly import database_path, default_database
+from strongroom.broker.backup import backup, restore
 from strongroom.connection.interface import Collect, Request, Response
 from strongroom.errors import Error, IntegrityError, LicenseDenied, VerificationError
 from strongroom.home.home import Home
@@ -394,3 +396,21 @@ def test_a_place_among_the_revocations_that_no_file_can_hold_is_not_kept(
     monkeypatch.undo()
     world.session().predict(1)
     world.holder().poll()
+
+
+def test_what_was_heard_to_be_revoked_stays_so_under_a_broker_that_forgot_it(
+    make: Make, tmp_path: Path
+) -> None:
+    world = make()
+    copy = tmp_path / "before.backup"
+    backup(default_database(world.hospital), copy)
+    world.revoke()
+    # The first lease is asked for after the end: the answer is a refusal, and the news is kept.
+    assert refusal(lambda: world.holder().take(world.worker_key)).code == "revoked"
+    world.close()
+    for path in database_path(world.hospital).parent.glob("broker.sqlite*"):
+        path.unlink()
+    restore(copy, default_database(world.hospital), world.broker.keys, world.broker_clock)
+    world.start_broker()
+    denied = refusal(lambda: world.session().predict(1))
+    assert denied.code == "revoked", denied

@@ -13,8 +13,11 @@ from strongroom.cli._shared import SHARED, Shared
 from strongroom.errors import UnsupportedError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from strongroom.broker.running import Running
     from strongroom.home import Home
+    from strongroom.home.outbox import Parcel
 
 _DATABASE_VARIABLE = "STRONGROOM_DATABASE"
 _LIBRARIES = ("alembic", "fastapi", "prometheus_client", "sqlalchemy", "structlog", "uvicorn")
@@ -223,7 +226,9 @@ def restore(
 
     What happened since the backup is unknown to it. So every lease ends, what was handed out stays counted,
     and a new log begins, which names the last checkpoint that is known. Stop the broker first, and
-    move the old database away; partners notice and say so at their next lease.
+    move the old database away; partners notice and say so at their next lease. Licenses, revocations and
+    withdrawals that this home signed since the backup then wait here, to be handed in with
+    `strongroom license upload` as soon as the broker runs; until then what was revoked is given out again.
 
     Examples:
         $ strongroom broker restore broker-2026-11-24.backup
@@ -240,14 +245,33 @@ def restore(
     from strongroom.broker.backup import restore as bring_back
     from strongroom.broker.clock import SystemClock
     from strongroom.broker.keys import BrokerKeys
+    from strongroom.broker.lacking import lacking
     from strongroom.home import files
+    from strongroom.resending import everything_signed
 
     home = shared.open_home()
     files.make_folder(home.path / FOLDER)
     keys = BrokerKeys(home, now=shared.now)
-    voided = bring_back(file, database_of(database) or default_database(home), keys, SystemClock())
-    document = {"voided_leases": [row.lease for row in voided]}
+    url = database_of(database) or default_database(home)
+    voided = bring_back(file, url, keys, SystemClock())
+    waiting = lacking(url, everything_signed(home, now=shared.now))
+    for parcel in waiting:
+        home.outbox.add(parcel)
+    document = {
+        "voided_leases": [row.lease for row in voided],
+        "waiting": [{"id": each.id, "about": each.about} for each in waiting],
+    }
     shared.terminal.result(document, f"restored; {len(voided)} leases that were in use have ended")
+    if waiting:
+        _tell_waiting(shared, waiting)
+
+
+def _tell_waiting(shared: Shared, waiting: Sequence[Parcel]) -> None:
+    for each in () if shared.json else waiting:
+        shared.terminal.note(f"It does not know {each.about} any more ({each.id}).")
+    shared.terminal.warning(
+        "what was signed since the backup waits here. As soon as the broker runs: strongroom license upload"
+    )
 
 
 def upgrade(*, database: Database = None, shared: Shared = SHARED) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from strongroom.cli._shared import SHARED, Shared
-from strongroom.errors import BrokerUnavailable, ObjectNotFound
+from strongroom.errors import BrokerUnavailable
 
 if TYPE_CHECKING:
     from strongroom.home import Home
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def upload(
     *ids: Annotated[
-        str, Parameter(help="What to send (else all that waits); a license of the ledger is sent once more.")
+        str,
+        Parameter(help="What to send (else all that waits); what was signed here before is sent once more."),
     ],
     forget: Annotated[bool, Parameter(help="Do not send these ids, and forget that they wait.")] = False,
     shared: Shared = SHARED,
@@ -25,7 +26,8 @@ def upload(
     """Hand in what was signed while the broker was down, or what it refused before.
 
     Licenses, sub-licenses, acceptances, revocations, withdrawals, packages and enrollments wait in the home
-    until the broker has them. What it has already is not counted twice.
+    until the broker has them. What it has already is not counted twice. A license, revocation or withdrawal
+    that was sent long ago is sent again if you name it, a license with its revocation.
 
     Examples:
         $ strongroom license upload
@@ -33,7 +35,7 @@ def upload(
         $ strongroom license upload lic-uvaxoz2qpfs5 --forget
 
     Raises:
-        ObjectNotFound: nothing of that id waits here, and no license of that id was granted here.
+        ObjectNotFound: nothing of that id waits here, and nothing of that id was signed here.
         FormatError: a stored file is damaged.
         StorageUnavailable: a file cannot be read or written.
     """
@@ -58,21 +60,17 @@ def upload(
 
 
 def _choose(shared: Shared, home: Home, ids: tuple[str, ...]) -> list[Parcel]:
-    from strongroom.granting import license_parcel
+    from strongroom.resending import parcels_of
 
     waiting = {each.id: each for each in home.outbox.waiting()}
+    chosen = dict.fromkeys(ids)
     for identity in ids:
         if identity not in waiting:
-            if not identity.startswith("lic-"):
-                raise ObjectNotFound(
-                    f"nothing of the id {identity} waits here",
-                    code="nothing-waits",
-                    hint="strongroom license upload",
-                )
-            parcel = license_parcel(home, identity, now=shared.now)
-            home.outbox.add(parcel)
-            waiting[identity] = parcel
-    return [each for each in waiting.values() if not ids or each.id in ids]
+            for parcel in parcels_of(home, identity, now=shared.now):
+                home.outbox.add(parcel)
+                waiting.setdefault(parcel.id, parcel)
+                chosen[parcel.id] = None
+    return [each for each in waiting.values() if not ids or each.id in chosen]
 
 
 def _forget(shared: Shared, home: Home, parcels: list[Parcel]) -> int:
