@@ -20,6 +20,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from strongroom._encoding import to_instant
 from strongroom.connection import BrokerClient
@@ -52,6 +53,9 @@ from strongroom.keys.owner import Role
 from strongroom.keys.signed_document import read_unverified
 from strongroom.keys.text import KeyKind
 from strongroom.protocol.broker import ApprovalAsk, EnrollmentAsk, PartnerAnswer
+
+_STANDING: Final = {ParcelKind.SUSPENSION: "suspend", ParcelKind.RESUMPTION: "resume"}
+"""What the ids of parcels begin with that tell a broker how a partner stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,6 +316,44 @@ def approve_at(client: BrokerClient, enrollment: VerifiedEnrollment) -> None:
     except ObjectNotFound:
         client.enroll(EnrollmentAsk(enrollment=enrollment.token))
         client.approve_partner(enrollment.organization_id, ask)
+
+
+def keep_standing(home: Home, partner: Partner, *, reason: str | None, now: datetime) -> str:
+    """Keep what the broker has to be told of a partner; returns the id under which it waits.
+
+    What waited before is overtaken. Without a reason the partner is resumed, else suspended.
+
+    Raises:
+        UsageError: it was never approved, or this home owns no models.
+        FormatError: a record is damaged.
+        StorageUnavailable: it cannot be written.
+    """
+    parcel = standing_parcel(home, partner, reason=reason, now=now)
+    organization = organization_of(partner)
+    for verb in _STANDING.values():
+        home.outbox.remove(f"{verb}-{organization}")
+    home.outbox.add(parcel)
+    return parcel.id
+
+
+def standing_parcel(home: Home, partner: Partner, *, reason: str | None, now: datetime) -> Parcel:
+    """Wrap up for the broker how a partner stands; without a reason it is resumed, else suspended.
+
+    Raises:
+        UsageError: it was never approved, or this home owns no models.
+        FormatError: a record is damaged.
+        StorageUnavailable: a record cannot be read.
+    """
+    organization = organization_of(partner)
+    kind = ParcelKind.RESUMPTION if reason is None else ParcelKind.SUSPENSION
+    return Parcel(
+        kind=kind,
+        id=f"{_STANDING[kind]}-{organization}",
+        owner=home.vault.verify_owner_id(),
+        about=f"the {kind.value} of {partner.name}",
+        body={"organization": organization, "reason": reason},
+        added_at=to_instant(now),
+    )
 
 
 def organization_of(partner: Partner) -> str:

@@ -12,10 +12,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from strongroom.enrolling import standing_parcel
 from strongroom.errors import ObjectNotFound
 from strongroom.granting import license_parcel
 from strongroom.home.home import Home
 from strongroom.home.outbox import Parcel
+from strongroom.home.partners import PartnerStatus
 from strongroom.license.documents import Revocation, Withdrawal
 from strongroom.license.license_file import LicenseFile
 from strongroom.license.signing import Signed, read_unverified
@@ -49,7 +51,7 @@ def parcels_of(home: Home, identity: str, *, now: datetime) -> list[Parcel]:
 
 
 def everything_signed(home: Home, *, now: datetime) -> list[Parcel]:
-    """Wrap up every license for the broker, every withdrawal and every revocation, in this order.
+    """Wrap up licenses for the broker, withdrawals, revocations and suspended partners, in this order.
 
     Licenses with key files are left out: they work without a broker, and were not meant for one.
 
@@ -66,6 +68,11 @@ def everything_signed(home: Home, *, now: datetime) -> list[Parcel]:
         ),
         *(withdrawal_parcel(each, now=now) for each in _withdrawals(home)),
         *(revocation_parcel(each, now=now) for each in _revocations(home)),
+        *(
+            standing_parcel(home, partner, reason="suspended", now=now)
+            for partner in home.vault.partners.all()
+            if partner.status is PartnerStatus.SUSPENDED
+        ),
     ]
 
 

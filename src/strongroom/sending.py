@@ -12,6 +12,7 @@ act again and is answered the same way.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from strongroom.protocol.broker import (
     EnrollmentAsk,
     LicenseAsk,
     PackageAsk,
+    ReasonAsk,
     RevocationAsk,
     SublicenseAsk,
     WithdrawalAsk,
@@ -46,6 +48,19 @@ class Sent:
 
 _Post = Callable[[BrokerClient, dict[str, Any]], object]
 
+
+def _suspend(client: BrokerClient, body: dict[str, Any]) -> object:
+    with suppress(ObjectNotFound):  # A partner with whom only files are exchanged.
+        return client.suspend_partner(body["organization"], ReasonAsk(reason=body["reason"]))
+    return None
+
+
+def _resume(client: BrokerClient, body: dict[str, Any]) -> object:
+    with suppress(ObjectNotFound):
+        return client.resume_partner(body["organization"])
+    return None
+
+
 _ROUTES: Final[dict[ParcelKind, _Post]] = {
     ParcelKind.ENROLLMENT: lambda client, body: client.enroll(EnrollmentAsk(**body)),
     ParcelKind.PACKAGE: lambda client, body: client.publish(PackageAsk(**body)),
@@ -54,6 +69,8 @@ _ROUTES: Final[dict[ParcelKind, _Post]] = {
     ParcelKind.ACCEPTANCE: lambda client, body: client.accept(AcceptanceAsk(**body)),
     ParcelKind.REVOCATION: lambda client, body: client.revoke(RevocationAsk(**body)),
     ParcelKind.WITHDRAWAL: lambda client, body: client.withdraw(WithdrawalAsk(**body)),
+    ParcelKind.SUSPENSION: _suspend,
+    ParcelKind.RESUMPTION: _resume,
 }
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from strongroom.broker.records import PartyStatus
 from strongroom.broker.repository import Reading
 from strongroom.broker.sql.store import open_store
 from strongroom.home.outbox import Parcel, ParcelKind
@@ -51,8 +52,14 @@ def _is_withdrawal_lacking(kept: Reading, parcel: Parcel) -> bool:
     return all(row.withdrawal != parcel.id for row in kept.withdrawals(name))
 
 
+def _is_suspension_lacking(kept: Reading, parcel: Parcel) -> bool:
+    row = kept.partner(str(parcel.body["organization"]))
+    return row is not None and row.status is PartyStatus.APPROVED
+
+
 _IS_LACKING: Final[dict[ParcelKind, Callable[[Reading, Parcel], bool]]] = {
     ParcelKind.LICENSE: _is_license_lacking,
     ParcelKind.REVOCATION: _is_revocation_lacking,
     ParcelKind.WITHDRAWAL: _is_withdrawal_lacking,
+    ParcelKind.SUSPENSION: _is_suspension_lacking,
 }

@@ -52,12 +52,11 @@ class Line:
         if self.is_own:
             return (
                 "start it with `strongroom broker run`, or check the network; partners go on with their "
-                f"leases and grace meanwhile. It is looked for at {self.url}. What is signed waits here: "
-                "strongroom license upload"
+                f"leases and grace meanwhile. It is looked for at {self.url}"
             )
         return (
             "try again later; open and predict go on with the lease and its grace time meanwhile. It is "
-            f"looked for at {self.url}. What is signed waits here: strongroom license upload"
+            f"looked for at {self.url}"
         )
 
 
@@ -179,8 +178,13 @@ def ask_withdrawals(home: Home, owner: Owner, license: str) -> None:
 
 
 @contextmanager
-def answering(line: Line, *, kept: str | None = None) -> Iterator[None]:
+def answering(line: Line, *, kept: str | None = None, again: str | None = None) -> Iterator[None]:
     """Say what still works, and what is kept, if the broker does not answer in the block.
+
+    Args:
+        line: The way to it.
+        kept: What is done here in any case.
+        again: What to say once more when it answers; None, with ``kept``: what waits is handed in.
 
     Raises:
         BrokerUnavailable: it does not.
@@ -189,11 +193,26 @@ def answering(line: Line, *, kept: str | None = None) -> Iterator[None]:
         yield
     except BrokerUnavailable as error:
         message = str(error) if kept is None else f"{kept}, but the broker did not get it: {error}"
-        raise BrokerUnavailable(message, code=error.code, hint=line.goes_on) from error
+        if again is not None:
+            todo = f". When it answers, once more: strongroom {again}"
+        elif kept is not None:
+            todo = ". It waits here to be handed in: strongroom license upload"
+        else:
+            todo = ". Nothing waits of this command: give it again"
+        raise BrokerUnavailable(message, code=error.code, hint=line.goes_on + todo) from error
 
 
-def hand_in(home: Home, line: Line, ids: Collection[str], *, what: str) -> list[Sent]:
+def hand_in(
+    home: Home, line: Line, ids: Collection[str], *, what: str = "", said: str | None = None
+) -> list[Sent]:
     """Send these parcels of the outbox; returns what the broker answered.
+
+    Args:
+        home: Whose outbox.
+        line: The way to the broker.
+        ids: Of the parcels.
+        what: What was signed.
+        said: What holds here in any case; None: that it is signed and kept.
 
     Raises:
         BrokerUnavailable: it does not answer; they stay in the outbox.
@@ -203,12 +222,13 @@ def hand_in(home: Home, line: Line, ids: Collection[str], *, what: str) -> list[
     """
     from strongroom.sending import send
 
-    with answering(line, kept=f"{what} is signed and kept here"):
+    kept = said or f"{what} is signed and kept here"
+    with answering(line, kept=kept):
         sent = send(home, line.client, owner_id=line.owner.id, only=ids)
     for each in sent:
         if each.refusal is not None:
             raise type(each.refusal)(
-                f"{what} is signed and kept here, but the broker refused it: {each.refusal}",
+                f"{kept}, but the broker refused it: {each.refusal}",
                 code=each.refusal.code,
                 hint=each.refusal.hint or "when the reason is gone: strongroom license upload",
             )

@@ -13,9 +13,8 @@ from strongroom.cli._shared import SHARED, Shared
 from strongroom.errors import BrokerUnavailable, ObjectNotFound, UsageError, VerificationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from strongroom.connection import BrokerClient
     from strongroom.home import Home
     from strongroom.home.partners import Partner
     from strongroom.keys.introduction import VerifiedEnrollment
@@ -141,7 +140,7 @@ def approve(
     home = shared.open_home()
     fetch_arrived(home, partner, fingerprint)
     if not is_file(partner) and home.vault.partners.get(partner).status is PartnerStatus.SUSPENDED:
-        approved = _resume(home, partner)
+        approved = _resume(shared, home, partner)
     else:
         enrollment = find_enrollment(shared, home, partner, fingerprint)
         approved = _compare_and_approve(shared, home, enrollment, fingerprint)
@@ -251,20 +250,14 @@ def suspend(
     Raises:
         ObjectNotFound: no such partner.
         UsageError: it was never approved.
-        BrokerUnavailable: the broker does not answer; here it is suspended, there it has to be done again.
+        BrokerUnavailable: the broker does not answer; here it is suspended, and what it has to know waits.
         BrokerRefused: you may not suspend partners.
         StorageUnavailable: a file cannot be written.
     """
-    from strongroom.protocol.broker import ReasonAsk
-
     home = shared.open_home()
     # Here first: whatever the broker says, nothing more is granted.
     suspended = home.vault.partners.suspend(partner)
-    _tell_broker(
-        home,
-        suspended,
-        lambda client, organization: client.suspend_partner(organization, ReasonAsk(reason=reason)),
-    )
+    _tell_broker(shared, home, suspended, reason=reason)
     shared.terminal.result(
         {"partner": suspended.name, "status": suspended.status.value}, f"{suspended.name} is suspended"
     )
@@ -281,43 +274,31 @@ def resume(
     Raises:
         ObjectNotFound: no such partner.
         UsageError: it was never approved.
-        BrokerUnavailable: the broker does not answer.
+        BrokerUnavailable: the broker does not answer; what it has to know waits here.
         BrokerRefused: you may not do this.
         StorageUnavailable: a file cannot be written.
     """
-    resumed = _resume(shared.open_home(), partner)
+    resumed = _resume(shared, shared.open_home(), partner)
     shared.terminal.result(
         {"partner": resumed.name, "status": resumed.status.value}, f"{resumed.name} is approved"
     )
 
 
-def _resume(home: Home, name: str) -> Partner:
+def _resume(shared: Shared, home: Home, name: str) -> Partner:
     resumed = home.vault.partners.resume(name)
-    _tell_broker(home, resumed, lambda client, organization: client.resume_partner(organization))
+    _tell_broker(shared, home, resumed, reason=None)
     return resumed
 
 
-def _tell_broker(home: Home, partner: Partner, tell: Callable[[BrokerClient, str], object]) -> None:
-    from strongroom.cli._broker import own_line
-    from strongroom.enrolling import organization_of
-    from strongroom.home.partners import PartnerStatus
+def _tell_broker(shared: Shared, home: Home, partner: Partner, *, reason: str | None) -> None:
+    from strongroom.cli._broker import hand_in, own_line
+    from strongroom.enrolling import keep_standing
 
     line = own_line(home)
     if line is None:
         return
-    try:
-        tell(line.client, organization_of(partner))
-    except ObjectNotFound:
-        # A partner with whom only files are exchanged.
-        return
-    except BrokerUnavailable as error:
-        # Nothing signed waits for the broker here: whoever is told so would wait for nothing.
-        verb = "suspend" if partner.status is PartnerStatus.SUSPENDED else "resume"
-        raise BrokerUnavailable(
-            f"{partner.name} is {partner.status.value} in this home only, the broker has not heard: {error}",
-            code=error.code,
-            hint=f"when {line.url} answers again, once more: strongroom partner {verb} {partner.name}",
-        ) from error
+    waiting = keep_standing(home, partner, reason=reason, now=shared.now)
+    hand_in(home, line, [waiting], said=f"{partner.name} is {partner.status.value} in this home")
 
 
 def fetch_arrived(home: Home, partner: str, fingerprint: str | None) -> None:
@@ -398,7 +379,7 @@ def _compare_and_approve(
     approved = enrolling.approve(home, enrollment, said)
     line = own_line(home)
     if line is not None:
-        with answering(line, kept=f"{name} is approved in this home"):
+        with answering(line, kept=f"{name} is approved in this home", again=f"partner approve {name}"):
             enrolling.approve_at(line.client, enrollment)
     return approved
 

@@ -6,9 +6,10 @@
         home.outbox.remove(parcel.id)
 
 Whatever is signed is put here before it is sent, so that a broker that is down, or a machine
-that stops in between, loses nothing. Every parcel holds a signed document, whose id follows from
-its content: sent twice, it is the same act. Files: ``outbox/<number>-<id>.json``, in the order in
-which they were signed, which is the order in which they make sense to the broker.
+that stops in between, loses nothing. A parcel holds a signed document, whose id follows from its
+content, or how a partner stands, with one id a partner: sent twice, it is the same act. Files:
+``outbox/<number>-<id>.json``, in the order in which they were signed, which is the order in which
+they make sense to the broker.
 """
 
 from __future__ import annotations
@@ -37,10 +38,12 @@ class ParcelKind(StrEnum):
     ACCEPTANCE = "acceptance"
     REVOCATION = "revocation"
     WITHDRAWAL = "withdrawal"
+    SUSPENSION = "suspension"
+    RESUMPTION = "resumption"
 
 
 class Parcel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One signed document on its way to a broker."""
+    """One signed document, or the standing of one partner, on its way to a broker."""
 
     format: Literal["parcel/v1"] = "parcel/v1"
     kind: ParcelKind

@@ -44,13 +44,17 @@ def test_what_was_signed_since_the_backup_waits_and_is_handed_in_again(
     third = license_in(scene.hospital.run("grant", "clinic", "risk"))
     scene.hospital.run("license", "revoke", third, "--reason", "a mistake", "--yes")
     scene.hospital.run("license", "withdraw-version", "risk@1.0.0", "--reason", "wrong unit")
+    scene.hospital.run("partner", "suspend", "clinic", "--reason", "a laptop was stolen")
     outcome = restored(scene, backup)
     assert f"It does not know the end of {first} any more" in outcome.stderr
     assert "strongroom license upload" in outcome.stderr
     assert (first, "accepted") in scene.given
     sent = scene.hospital.run("license", "upload", "--json").json["parcels"]
-    assert [each["outcome"] for each in sent] == ["sent"] * 5
+    assert [each["outcome"] for each in sent] == ["sent"] * 6
     assert sorted(scene.given) == sorted([(first, "revoked"), (second, "not accepted"), (third, "revoked")])
+    (clinic,) = scene.hospital.run("partner", "list", "--json").json["partners"]
+    assert clinic["status"] == "suspended"
+    scene.hospital.run("partner", "resume", "clinic")
     assert "[version-withdrawn]" in scene.hospital.run("grant", "clinic", "risk", code=None).stderr
     assert "Nothing waits" in scene.hospital.run("license", "upload").stderr
 

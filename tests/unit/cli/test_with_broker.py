@@ -116,6 +116,41 @@ def test_only_the_answer_that_is_meant_is_taken_in(scene: BrokerScene, party: Ca
     assert fingerprint(kept.token) == prints["north"]
 
 
+def test_a_suspension_reaches_a_broker_that_was_down(scene: BrokerScene) -> None:
+    def status() -> str:
+        found: str = scene.hospital.run("partner", "list", "--json").json["partners"][0]["status"]
+        return found
+
+    scene.approve()
+    scene.broker.stop()
+    failed = scene.hospital.run("partner", "suspend", "clinic", "--reason", "a laptop was stolen", code=7)
+    assert "clinic is suspended in this home" in failed.stderr
+    assert "strongroom license upload" in failed.stderr
+    scene.broker.start()
+    scene.hospital.run("license", "upload")
+    assert status() == "suspended"
+    # What is said last holds, and nothing of before.
+    scene.broker.stop()
+    scene.hospital.run("partner", "resume", "clinic", code=7)
+    scene.hospital.run("partner", "suspend", "clinic", code=7)
+    scene.hospital.run("partner", "resume", "clinic", code=7)
+    assert len(Home.open(scene.hospital.home).outbox.waiting()) == 1
+    scene.broker.start()
+    scene.hospital.run("license", "upload")
+    assert status() == "approved"
+
+
+def test_what_is_not_kept_says_so_while_the_broker_is_down(scene: BrokerScene) -> None:
+    identity = scene.grant()
+    scene.broker.stop()
+    failed = scene.hospital.run("license", "suspend", identity, "--reason", "the invoice is open", code=7)
+    assert "give it again" in failed.stderr
+    assert "upload" not in failed.stderr
+    failed = scene.hospital.run("partner", "approve", "clinic", code=7)
+    assert "upload" not in failed.stderr
+    assert Home.open(scene.hospital.home).outbox.waiting() == []
+
+
 def test_a_license_is_handed_to_the_broker_and_says_whom_it_concerns(scene: BrokerScene) -> None:
     scene.approve()
     granted = scene.hospital.run(

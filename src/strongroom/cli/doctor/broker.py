@@ -30,7 +30,7 @@ def findings(home: Home, now: datetime) -> Iterator[Finding]:
         listed = ", ".join(each.about for each in waiting[:3])
         yield warned(
             "outbox",
-            f"{len(waiting)} signed document(s) wait to be sent: {listed}",
+            f"{len(waiting)} document(s) wait to be sent: {listed}",
             "strongroom license upload",
         )
 
