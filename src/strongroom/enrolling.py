@@ -70,6 +70,8 @@ class Joined:
     fingerprint: str
     broker: BrokerAddress | None
     """Where the owner's broker is, if the invite names one."""
+    waits_as: str
+    """The id under which the enrollment waits in the outbox, if it has to go to a broker."""
 
 
 def invite(
@@ -128,14 +130,30 @@ def join(home: Home, data: bytes, *, now: datetime, alias: str | None = None) ->
     broker = accepted.document.broker
     if broker is not None:
         home.brokers.keep(owner.id, broker)
-        home.outbox.add(_enrollment_parcel(home, organization, owner, token, now))
+        _replace_waiting(home, _enrollment_parcel(home, organization, owner, token, now))
     return Joined(
         owner=owner,
         partner=accepted.document.partner,
         file=file,
         fingerprint=fingerprint(token),
         broker=broker,
+        waits_as=_parcel_id(token),
     )
+
+
+def _replace_waiting(home: Home, parcel: Parcel) -> None:
+    """Let an enrollment wait in place of earlier ones, which answer invites that were overtaken.
+
+    One of them may have been refused for good, as the answer to somebody else's invite is.
+    """
+    for each in home.outbox.waiting(parcel.owner):
+        if each.kind is ParcelKind.ENROLLMENT and each.id != parcel.id:
+            home.outbox.remove(each.id)
+    home.outbox.add(parcel)
+
+
+def _parcel_id(token: str) -> str:
+    return f"enr-{fingerprint(token).lower()}"
 
 
 def _enrollment_parcel(
@@ -151,7 +169,7 @@ def _enrollment_parcel(
     )
     return Parcel(
         kind=ParcelKind.ENROLLMENT,
-        id=f"enr-{fingerprint(token).lower()}",
+        id=_parcel_id(token),
         owner=owner.id,
         about=f"the enrollment at {owner.label}",
         body={"enrollment": token, "member": member},

@@ -48,9 +48,12 @@ def join(
         StorageUnavailable: a file cannot be read or written.
     """
     from strongroom import enrolling
-    from strongroom.cli._file import deliver, read_input
+    from strongroom.cli._file import STANDARD, agree_to_replace, deliver, read_input
 
     home = shared.open_home()
+    if output is not None and output != STANDARD:
+        # Before anything is signed: what is signed waits to be handed in.
+        agree_to_replace(shared.terminal, output, replace=shared.yes)
     joined = enrolling.join(home, read_input(shared.terminal, invite), now=shared.now, alias=alias)
     owner = joined.owner
     document = {
@@ -63,7 +66,12 @@ def join(
     }
     if output is not None or joined.broker is None:
         deliver(
-            shared, joined.file, output=output, suggested=f"{joined.partner}.enrollment", document=document
+            shared,
+            joined.file,
+            output=output,
+            suggested=f"{joined.partner}.enrollment",
+            document=document,
+            replace=output is not None,
         )
     _tell(shared, joined, to_file=output is not None or joined.broker is None)
     if joined.broker is not None:
@@ -83,13 +91,11 @@ def _tell(shared: Shared, joined: Joined, *, to_file: bool) -> None:
 
 def _hand_in(shared: Shared, home: Home, joined: Joined) -> None:
     from strongroom.cli._broker import hand_in, line_to
-    from strongroom.home.outbox import ParcelKind
 
     line = line_to(home, joined.owner)
-    waiting = [each.id for each in home.outbox.waiting(joined.owner.id) if each.kind is ParcelKind.ENROLLMENT]
     if line is None:
         raise AssertionError("a broker that was joined just now is not known")
-    hand_in(home, line, waiting, what="the enrollment")
+    hand_in(home, line, [joined.waits_as], what="the enrollment")
     if not shared.json:
         shared.terminal.note(
             f"The broker of {joined.owner.label} has it. When {joined.owner.label} has approved you: "

@@ -116,6 +116,37 @@ def test_only_the_answer_that_is_meant_is_taken_in(scene: BrokerScene, party: Ca
     assert fingerprint(kept.token) == prints["north"]
 
 
+def test_somebody_elses_invite_spoils_no_later_join(
+    scene: BrokerScene, party: Callable[[str], Party], tmp_path: Path
+) -> None:
+    ward = party("ward")
+    ward.run("init", "ward", "--partner-only")
+    scene.approve()
+    # The clinic's name is taken by the clinic's key: this answer is refused for good.
+    foreign, right = tmp_path / "foreign.invite", tmp_path / "ward.invite"
+    scene.hospital.run("invite", "clinic", "-o", foreign)
+    ward.run("join", foreign, code=4)
+    scene.hospital.run("invite", "ward", "-o", right)
+    ward.run("join", right)
+    ward.run("join", right)
+    assert Home.open(ward.home).outbox.waiting() == []
+    found = scene.hospital.run("partner", "list", "--json").json["partners"]
+    assert [each["name"] for each in found] == ["clinic", "ward"]
+
+
+def test_a_join_that_cannot_be_written_signs_nothing(
+    scene: BrokerScene, party: Callable[[str], Party], tmp_path: Path
+) -> None:
+    ward = party("ward")
+    ward.run("init", "ward", "--partner-only")
+    invite, taken = tmp_path / "ward.invite", tmp_path / "taken"
+    scene.hospital.run("invite", "ward", "-o", invite)
+    taken.write_bytes(b"precious")
+    assert "[already-exists]" in ward.run("join", invite, "-o", taken, code=2).stderr
+    assert Home.open(ward.home).outbox.waiting() == []
+    assert taken.read_bytes() == b"precious"
+
+
 def test_a_suspension_reaches_a_broker_that_was_down(scene: BrokerScene) -> None:
     def status() -> str:
         found: str = scene.hospital.run("partner", "list", "--json").json["partners"][0]["status"]

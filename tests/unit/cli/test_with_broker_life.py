@@ -91,6 +91,11 @@ def test_a_narrowed_license_is_fetched_by_its_site_and_falls_with_the_license(
     assert match
     scene.approve(site, match[0])
     words = ("license", "narrow", identity, enrollment, "--fingerprint", match[0], "--expires", "30d")
+    taken = tmp_path / "taken"
+    taken.write_bytes(b"precious")
+    # What could not be written was not signed: nothing waits to be handed in later.
+    assert "[already-exists]" in scene.clinic.run(*words, "-o", taken, code=2).stderr
+    assert Home.open(scene.clinic.home).outbox.waiting() == []
     child = license_in(scene.clinic.run(*words))
     assert child.startswith("sub-")
     accepted = site.run("accept", child, "--fingerprint", match[0], "--yes", "--json").json

@@ -59,9 +59,10 @@ def narrow(
     from strongroom.license.documents import Party
 
     terms.warn(shared)
-    if output is not None and output != STANDARD:
-        agree_to_replace(shared.terminal, output, replace=shared.yes)
     home = shared.open_home()
+    if output is not None and output != STANDARD:
+        # Before anything is signed: what is signed waits to be handed in.
+        agree_to_replace(shared.terminal, output, replace=shared.yes)
     pinned = home.trust.get(verified_chain(home, find_license(home, license)).owner)
     owner = home.trust.confirmed(pinned.id)
     site = verify_enrollment(read_input(shared.terminal, enrollment), owner, shared.now)
