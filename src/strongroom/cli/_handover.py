@@ -97,7 +97,7 @@ def _document(answer: LicenseAnswer, granted: Granted) -> dict[str, Any]:
 
 
 def _tell(shared: Shared, home: Home, granted: Sequence[Granted], answers: Sequence[LicenseAnswer]) -> None:
-    from strongroom.cli._moment import span
+    from strongroom.cli._moment import span_at_most
     from strongroom.license.describe import describe_terms
 
     note = shared.terminal.note
@@ -107,10 +107,26 @@ def _tell(shared: Shared, home: Home, granted: Sequence[Granted], answers: Seque
         installations = len(home.vault.partners.get(each.partner).runtimes)
         note(f"It concerns {each.partner}, with {installations} installation(s) enrolled now.")
     worst = max(each.worst_case_seconds for each in answers)
-    note(f"Worst case: after a revocation it can be used for {span(worst)} more, if no news gets through.")
+    note(
+        f"Worst case: after a revocation it can be used for {span_at_most(worst)} more, "
+        f"if no news gets through{_with_files(granted[0])}."
+    )
     waiting = [each for each in answers if each.status == "requested"]
     if waiting:
         note(f"A second person has to approve it: strongroom license approve {waiting[0].license}")
     name = granted[0].package_path.name
     note(f"Partners take it with: strongroom accept {name.rpartition('-')[0]}")
     note(f"They need the package once, sent on any way: {granted[0].package_path}")
+
+
+def _with_files(granted: Granted) -> str:
+    """Say how long a file may work that is checked out later: no revocation reaches it."""
+    from strongroom.cli._moment import span_at_most
+    from strongroom.license.terms import Offline
+
+    hours = [term.hours for term in granted.chain.license.terms if isinstance(term, Offline)]
+    if not hours:
+        return ""
+    return (
+        f"; a file that was checked out before works until it ends, up to {span_at_most(min(hours) * 3600)}"
+    )

@@ -28,6 +28,7 @@ _UNITS: Final = {
     "m": timedelta(days=30),
     "y": timedelta(days=365),
 }
+_SIZES: Final = {"d": 86_400, "h": 3_600, "min": 60, "s": 1}
 _HINT: Final = "write a date (2027-06-30), an instant (2027-06-30T12:00:00Z) or a duration (12h, 90d, 8w, 1y)"
 
 
@@ -111,10 +112,25 @@ def shown(moment: datetime) -> str:
 
 def span(seconds: int) -> str:
     """Write a length of time for people, in its two largest units: ``3 d 15 min``."""
-    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+    return " ".join(f"{count} {name}" for name, _, count in _parts(seconds)) or "0 s"
+
+
+def span_at_most(seconds: int) -> str:
+    """Write a length of time that is promised not to be exceeded: what ``span`` leaves out, rounded up.
+
+    ``3 d 2 h`` for 3 days, 1 hour and 15 minutes.
+    """
+    parts = _parts(seconds)
+    smallest = parts[-1][1] if parts else 1
+    left_out = seconds - sum(size * count for _, size, count in parts)
+    return span(seconds if left_out == 0 else seconds - left_out + smallest)
+
+
+def _parts(seconds: int) -> list[tuple[str, int, int]]:
+    """Return the two largest units that are in it: name, seconds, how many."""
     parts = []
-    for name, size in units:
+    for name, size in _SIZES.items():
         count, seconds = divmod(seconds, size)
         if count:
-            parts.append(f"{count} {name}")
-    return " ".join(parts[:2]) or "0 s"
+            parts.append((name, size, count))
+    return parts[:2]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom.cli._moment import duration_of, end_of, shown, span, start_of, zone_of
+from strongroom.cli._moment import duration_of, end_of, shown, span, span_at_most, start_of, zone_of
 from strongroom.errors import UsageError
 
 NOW = datetime(2026, 11, 24, 3, 0, 0, 123456, tzinfo=UTC)
@@ -108,6 +108,22 @@ def test_an_end_in_the_past_is_a_mistake() -> None:
 )
 def test_a_length_of_time_is_written_in_its_two_largest_units(seconds: int, text: str) -> None:
     assert span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (59, "59 s"),
+        (3_660, "1 h 1 min"),
+        (3_661, "1 h 2 min"),
+        (3 * 86_400 + 900, "3 d 15 min"),
+        (3 * 86_400 + 3_600 + 900, "3 d 2 h"),
+        (86_400 + 23 * 3_600 + 1, "2 d"),
+    ],
+)
+def test_what_is_not_to_be_exceeded_is_rounded_up(seconds: int, text: str) -> None:
+    assert span_at_most(seconds) == text
 
 
 def test_minutes_are_not_months() -> None:

@@ -195,6 +195,14 @@ def test_a_license_is_handed_to_the_broker_and_says_whom_it_concerns(scene: Brok
     assert not (scene.hospital.folder / "clinic").exists()
 
 
+def test_the_worst_case_names_files_and_is_rounded_up(scene: BrokerScene) -> None:
+    scene.approve()
+    granted = scene.hospital.run("grant", "clinic", "risk", "--grace", "49h", "--offline", "30d").stderr
+    assert "it can be used for 2 d 2 h more" in granted
+    assert "a file that was checked out before works until it ends, up to 30 d" in granted
+    assert "checked out" not in scene.hospital.run("grant", "clinic", "risk", "--grace", "49h").stderr
+
+
 def test_what_is_not_published_cannot_be_granted(scene: BrokerScene) -> None:
     scene.approve()
     refused = scene.hospital.run("grant", "clinic", "other", code=2)

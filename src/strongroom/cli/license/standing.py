@@ -36,14 +36,14 @@ def suspend(
         BrokerUnavailable: the broker does not answer.
         BrokerRefused: you may not suspend licenses, or it has ended.
     """
-    from strongroom.cli._moment import span
+    from strongroom.cli._moment import span_at_most
     from strongroom.protocol.broker import ReasonAsk
 
     answer = _tell(shared, owner, lambda client: client.suspend_license(license, ReasonAsk(reason=reason)))
     if not shared.json:
         shared.terminal.note(
-            f"It concerns {answer.holder}. Use ends within {span(answer.worst_case_seconds)} at the latest; "
-            f"take it back with: strongroom license resume {license}"
+            f"It concerns {answer.holder}. Use ends within {span_at_most(answer.worst_case_seconds)} at the "
+            f"latest; take it back with: strongroom license resume {license}"
         )
 
 
