@@ -1,7 +1,8 @@
-"""``strongroom lease``: list, release."""
+"""``strongroom lease``: list, return, release."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -11,6 +12,9 @@ from strongroom.cli._page import noun, page
 from strongroom.cli._shared import SHARED, Shared
 
 if TYPE_CHECKING:
+    from strongroom.cli._broker import Line
+    from strongroom.home import Home
+    from strongroom.opening import Opening
     from strongroom.protocol.broker import LeaseSummary
 
 
@@ -114,4 +118,65 @@ def release(
     shared.terminal.result({"lease": lease, "entry": done.entry}, f"{lease} is released")
 
 
-app = noun("lease", "List and release leases.", page(list_, "list"), page(release, "release"))
+def return_(
+    model: Annotated[str, Parameter(help="[OWNER/]NAME[@VERSION] of an accepted license.")],
+    /,
+    *,
+    license: Annotated[str | None, Parameter(help="The id of the license, where several fit.")] = None,
+    purpose: Annotated[str | None, Parameter(help="What for, where the license asks.")] = None,
+    shared: Shared = SHARED,
+) -> None:
+    """Give back the lease of this installation: others find its place and its rest of the quota free.
+
+    What was used is reported with it. Programs that have the model open take a new lease with their next use.
+    Without a lease the model does not open while the broker is down.
+
+    Examples:
+        $ strongroom lease return risk
+
+    Raises:
+        ObjectNotFound: no license covers the model, or this home knows no broker.
+        LicenseDenied: the license has ended.
+        BrokerUnavailable: the broker does not answer.
+        BrokerRefused: the broker refuses.
+        StorageUnavailable: a file cannot be read or written.
+    """
+    from strongroom import opening
+    from strongroom.cli._broker import answering, demand_line
+
+    home = shared.open_home()
+    opened = opening.open_model(home, model, license_id=license, purpose=purpose, now=shared.now)
+    line = demand_line(home, opened.owner.id, as_runtime=True)
+    with answering(line):
+        returned = give_back(home, opened, line)
+    said = "This installation holds no lease." if returned is None else f"{returned} is given back"
+    shared.terminal.result({"lease": returned}, said)
+
+
+def give_back(home: Home, opened: Opening, line: Line) -> str | None:
+    """Give back the lease under which this home opens a model; returns its id, None: there is none.
+
+    Raises:
+        BrokerUnavailable: the broker does not answer.
+        BrokerRefused: it refuses.
+        ObjectNotFound: it does not know the lease.
+        StorageUnavailable: a file cannot be read or written.
+    """
+    from strongroom.home.boot_clock import OnlineClock, SystemBoot
+    from strongroom.leasing import Leaseholder
+
+    clock = OnlineClock(wall=lambda: datetime.now(UTC), boot=SystemBoot())
+    holder = Leaseholder(home, opened, line.client, clock)
+    if holder.kept() is None:
+        return None
+    holder.give_back()
+    return holder.record().returned
+
+
+app = noun(
+    "lease",
+    "List, return and release leases.",
+    page(list_, "list"),
+    page(return_, "return"),
+    page(release, "release"),
+)

@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from strongroom.cli._broker import demand_line
+from strongroom.home.boot_clock import OnlineClock, SystemBoot
 from strongroom.home.home import Home
 from strongroom.home.leases import LeasePlace, LeaseRecord, Refusal
+from strongroom.keys.key_pair import SealingKey
+from strongroom.leasing import Leaseholder
+from strongroom.opening import open_model
 from strongroom.package.inspect import inspect
 from strongroom.storage.local import LocalSource
 from tests.simulators.app_transport import InProcessBroker
@@ -364,3 +369,33 @@ def test_what_a_restored_log_does_not_have_is_proved_by_what_the_partner_kept(sc
     assert "[unknown-entry]" in scene.hospital.run(*words, code=3).stderr
     proved = scene.clinic.run(*words, "-o", scene.clinic.path("kept.tlog-proof"))
     assert "/log/1: grant" in proved.stderr
+
+
+def test_a_partner_gives_its_lease_back(scene: BrokerScene) -> None:
+    scene.grant("--predictions", "1000/day", "--runtimes", "1", "--offline", "30d")
+    scene.accept()
+    assert "holds no lease" in scene.clinic.run("lease", "return", "risk").text
+    take_lease(scene)
+    (held,) = scene.hospital.run("lease", "list", "--json").json["leases"]
+    assert scene.clinic.run("lease", "return", "risk", "--json").json == {"lease": held["lease"]}
+    assert scene.hospital.run("lease", "list", "--json").json["leases"] == []
+    # The whole of the quota is free again, and the only place.
+    take_lease(scene)
+
+
+def test_a_file_takes_the_place_of_the_installations_own_lease(scene: BrokerScene) -> None:
+    scene.grant("--predictions", "1000/day", "--runtimes", "1", "--offline", "30d")
+    scene.accept()
+    take_lease(scene)
+    got = scene.clinic.run("license", "checkout", "risk", "--until", "2d", "--json").json
+    assert got["budget"][0]["limit"] > 0
+    (held,) = scene.hospital.run("lease", "list", "--json").json["leases"]
+    assert held["kind"] == "offline-file"
+
+
+def take_lease(scene: BrokerScene) -> None:
+    home = Home.open(scene.clinic.home)
+    opened = open_model(home, "risk", now=datetime.now(UTC))
+    line = demand_line(home, opened.owner.id, as_runtime=True)
+    clock = OnlineClock(wall=lambda: datetime.now(UTC), boot=SystemBoot())
+    Leaseholder(home, opened, line.client, clock).take(SealingKey.generate().public_text)

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
 from strongroom.cli._shared import SHARED, Shared
 from strongroom.cli._terms import NO_TERMS, TermOptions
 from strongroom.cli.license.stored import find_license, verified_chain
+from strongroom.errors import Error, LicenseDenied
 
 if TYPE_CHECKING:
+    from strongroom.cli._broker import Line
+    from strongroom.home import Home
     from strongroom.license.chain import LicenseChain
     from strongroom.license.terms import Counted
+
+_HELD_BY_LEASES: Final = frozenset(
+    {
+        "predictions-used-up",
+        "tokens-used-up",
+        "explanations-used-up",
+        "no-budget",
+        "too-many-runtimes",
+    }
+)
+"""What a check-out is refused with where leases hold what it needs."""
 
 
 def narrow(
@@ -139,7 +154,8 @@ def checkout(
     """Fetch a key file for this installation, to use a model where no broker can be reached.
 
     Take it while you are in the network. Its share of every count is set aside for as long as it lasts; what
-    it used is reported when the broker can be reached again. It cannot be called back before it ends.
+    it used is reported when the broker can be reached again. It cannot be called back before it ends. Where
+    the lease of this installation holds all that is left, the lease is given back for it.
 
     Examples:
         $ strongroom license checkout risk
@@ -166,15 +182,23 @@ def checkout(
     with LocalSource(candidate.package.path) as source:
         package = inspect(source).unverified.package_digest
     identity = candidate.license.license_id
+    ask = partial(
+        check_out,
+        home,
+        line.client,
+        candidate.owner.id,
+        license=identity,
+        package=package,
+        until=None if until is None else end_of(until, shared.now),
+    )
     with answering(line):
-        offline = check_out(
-            home,
-            line.client,
-            candidate.owner.id,
-            license=identity,
-            package=package,
-            until=None if until is None else end_of(until, shared.now),
-        ).document
+        try:
+            offline = ask().document
+        except LicenseDenied as denied:
+            # What is missing may be in the lease of this installation itself, which the file replaces.
+            if denied.code not in _HELD_BY_LEASES or not _give_back(shared, home, model, line, identity):
+                raise
+            offline = ask().document
     document = {
         "license": identity,
         "package": package,
@@ -188,3 +212,16 @@ def checkout(
     shared.terminal.result(document, f"{name} works here without the broker until {shown(offline.not_after)}")
     for each in () if shared.json else offline.budget:
         shared.terminal.note(f"Set aside for it: {each.limit:,} {each.counter.value} per {each.per.value}.")
+
+
+def _give_back(shared: Shared, home: Home, model: str, line: Line, license: str) -> bool:
+    """Give the lease of this installation back, and say whether there was one."""
+    from strongroom import opening
+    from strongroom.cli.lease import give_back
+
+    try:
+        opened = opening.open_model(home, model, license_id=license, now=shared.now)
+    except Error:
+        # The refusal before says more.
+        return False
+    return give_back(home, opened, line) is not None
