@@ -15,7 +15,7 @@ agreement. Nothing opens without it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -312,9 +312,9 @@ def _verify_permits_something(chain: LicenseChain, now: datetime) -> None:
         )
 
 
-def _verify_within(wanted: set[str], above: Sequence[set[str]], complaint: str) -> None:
-    allowed = set.intersection(*above) if above else wanted
-    for each in sorted(wanted - allowed):
+def _verify_within(wanted: Collection[str], above: Sequence[Collection[str]], complaint: str) -> None:
+    allowed = set(wanted if not above else above[0]).intersection(*above)
+    for each in sorted(set(wanted) - allowed):
         raise UsageError(
             complaint.format(each),
             code="widens",

@@ -28,7 +28,7 @@ def started(home: Home, **wishes: object) -> Running:
         Wishes(**{"port": 0, **wishes}),  # type: ignore[arg-type]  # as a caller writes them
         Settings(),
         ready=found.append,
-        server=lambda server: server._server._ready(),  # type: ignore[misc]
+        server=lambda server: server._server._ready(),  # type: ignore[misc] # None only without ready
     )
     return found[0]
 

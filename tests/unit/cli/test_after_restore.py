@@ -74,8 +74,8 @@ def test_where_nothing_was_lost_nothing_waits(scene: BrokerScene, tmp_path: Path
 
 def test_what_was_signed_long_ago_is_sent_again_by_its_id(scene: BrokerScene, backup: Path) -> None:
     ((first, _),) = scene.given
-    words = ("license", "revoke", first, "--reason", "over", "--yes", "--json")
-    revocation = scene.hospital.run(*words).json["revocation"]
+    revoked = scene.hospital.run("license", "revoke", first, "--reason", "over", "--yes", "--json")
+    revocation = revoked.json["revocation"]
     words = ("license", "withdraw-version", "risk@1.0.0", "--reason", "wrong unit", "--json")
     withdrawal = scene.hospital.run(*words).json["withdrawal"]
     restored(scene, backup)

@@ -93,8 +93,7 @@ def narrow(
         now=shared.now,
         to_broker=line is not None,
     )
-    chain = verified_chain(home, file)
-    identity = chain.id
+    identity = (chain := verified_chain(home, file)).id
     document = {"license": license, "holder": name, "sublicense": identity}
     if line is None or output is not None:
         deliver(
