@@ -3,11 +3,11 @@
     bare = BareGrants(sqlite_commit(path), device, worker, sealing)
     bare.grant([(signature, request), (signature, usage)])
 
-No license, no decision, no JSON, no proof: two signatures verified (each by two libraries, as tokens
-are), the worker's one-time key taken in, a content key unwrapped and wrapped twice, one signature made. Then whoever waits is taken into
-one transaction, which writes the rows that a renewal writes (the lease before ended and its hold
-freed; usage, count, lease, hold, seat; two entries of the log, their subjects, a tile, the head),
-hashes the entries, signs once by Ed25519, and is durable before anybody goes on.
+No license, no decision, no JSON, no proof: two signatures verified (each by two libraries, as tokens are),
+the worker's one-time key taken in, a content key unwrapped and wrapped twice, one signature made. Then
+whoever waits is taken into one transaction, which writes the rows that a renewal writes (the lease before
+ended and its hold freed; usage, count, lease, hold, seat; two entries of the log, their subjects, a tile,
+the head), hashes the entries, signs once by Ed25519, and is durable before anybody goes on.
 """
 
 from __future__ import annotations

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from strongroom.broker.http.server import BrokerServer
 from strongroom.broker.running import Running, Wishes, run
 from strongroom.broker.settings import Settings
 from strongroom.crypto import certificate
@@ -20,15 +22,22 @@ def hospital(tmp_path: Path) -> Home:
     return found_owner(tmp_path, "hospital")
 
 
-def started(home: Home, **wishes: object) -> Running:
+def _announce(server: BrokerServer) -> None:
+    """Say that it is ready, and end."""
+    ready = server._server._ready
+    assert ready is not None
+    ready()
+
+
+def started(home: Home, **wishes: Any) -> Running:
     """Start a broker, and end it when it is ready."""
     found: list[Running] = []
     run(
         home,
-        Wishes(**{"port": 0, **wishes}),  # type: ignore[arg-type]  # as a caller writes them
+        Wishes(**{"port": 0, **wishes}),
         Settings(),
         ready=found.append,
-        server=lambda server: server._server._ready(),  # type: ignore[misc] # None only without ready
+        server=_announce,
     )
     return found[0]
 
@@ -45,7 +54,7 @@ def test_a_start_under_another_name_says_who_is_cut_off(hospital: Home) -> None:
 def test_a_second_broker_does_not_take_the_place_of_the_one_that_serves(hospital: Home) -> None:
     others: list[Running] = []
 
-    def serve_and_start_another(server: object) -> None:
+    def serve_and_start_another(_server: BrokerServer) -> None:
         others.append(started(hospital, names=("localhost",)))
 
     run(
