@@ -297,8 +297,10 @@ def _verify_permits_something(chain: LicenseChain, now: datetime) -> None:
     held = f"the license of {chain.documents[-2].holder.name}"
     for term in chain.last.terms:
         if isinstance(term, Rights):
-            rights = [set(each.rights) for each in above if isinstance(each, Rights)]
-            _verify_within(set(term.rights), rights, f"the right '{{}}' is not in {held}")
+            rights = [{right.value for right in each.rights} for each in above if isinstance(each, Rights)]
+            _verify_within(
+                {right.value for right in term.rights}, rights, f"the right '{{}}' is not in {held}"
+            )
         if isinstance(term, Purpose):
             purposes = [set(each.purposes) for each in above if isinstance(each, Purpose)]
             _verify_within(set(term.purposes), purposes, f"the purpose '{{}}' is not in {held}")

@@ -199,7 +199,9 @@ def answering(line: Line, *, kept: str | None = None, again: str | None = None) 
             todo = ". It waits here to be handed in: strongroom license upload"
         else:
             todo = ". Nothing waits of this command: give it again"
-        raise BrokerUnavailable(message, code=error.code, hint=line.goes_on + todo) from error
+        # A broker that runs is not to be started: what is wrong with it, it has said.
+        cure = error.hint if error.code == "broker-database" and error.hint else line.goes_on
+        raise BrokerUnavailable(message, code=error.code, hint=cure + todo) from error
 
 
 def hand_in(

@@ -21,6 +21,7 @@ from typing import Final
 from strongroom._limits import LIMITS
 from strongroom.errors import BrokerUnavailable, FormatError
 
+_NO_DATABASE: Final = b'"database-unavailable"'
 _SILENT: Final = frozenset({429, 502, 503, 504})
 """Not an answer to what was asked: the broker, or something before it, is not at work or too busy."""
 _FAILED: Final = 500
@@ -95,6 +96,13 @@ class Transport(ABC):
                 "the broker failed while it answered (status 500)",
                 code="broker-failed",
                 hint="whoever runs the broker finds in its log, in the line of this request, what broke",
+            )
+        if response.status in _SILENT and _NO_DATABASE in response.body:
+            raise SilentBroker(
+                f"the broker runs, and its database does not answer (status {response.status})",
+                code="broker-database",
+                hint="the broker's operator looks after the database; it goes on by itself when that answers",
+                retry_after_seconds=_seconds(response.headers.get("retry-after", "")),
             )
         if response.status in _SILENT:
             raise SilentBroker(

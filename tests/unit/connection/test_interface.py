@@ -29,6 +29,13 @@ def test_a_broker_that_failed_is_not_told_as_one_that_is_busy() -> None:
     assert "log" in (caught.value.hint or "")
 
 
+def test_a_broker_without_its_database_is_not_told_as_one_to_be_started() -> None:
+    with pytest.raises(SilentBroker) as caught:
+        Scripted([said({"code": "database-unavailable", "status": 503}, 503)]).send(REQUEST)
+    assert caught.value.code == "broker-database"
+    assert "goes on by itself" in (caught.value.hint or "")
+
+
 @pytest.mark.parametrize("status", [200, 302, 400, 403, 404, 501])
 def test_every_other_answer_is_an_answer(status: int) -> None:
     response = Scripted([said({}, status)]).send(REQUEST)
