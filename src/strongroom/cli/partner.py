@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from strongroom.cli._broker import OwnerOption
 from strongroom.cli._file import STANDARD
 from strongroom.cli._page import noun, page
 from strongroom.cli._shared import SHARED, Shared
@@ -15,28 +16,32 @@ from strongroom.errors import BrokerUnavailable, ObjectNotFound, UsageError, Ver
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from strongroom.cli._broker import Line
     from strongroom.home import Home
     from strongroom.home.partners import Partner
     from strongroom.keys.introduction import VerifiedEnrollment
 
 
-def list_(*, shared: Shared = SHARED) -> int:
+def list_(*, owner: OwnerOption = None, shared: Shared = SHARED) -> int:
     """List the partners of this owner, with those whose enrollment arrived at the broker.
+
+    A person of the owner with a home of their own sees those at the broker that this home is connected to.
 
     Examples:
         $ strongroom partner list
         $ strongroom partner list --json
 
     Raises:
-        UsageError: this home owns no models.
+        UsageError: this home owns no models and knows no broker, or several.
         FormatError: a stored record is damaged.
         VerificationError: a stored enrollment does not verify.
         BrokerRefused: you may not see the partners.
         StorageUnavailable: a file cannot be read.
     """
     home = shared.open_home()
-    found = _kept(home)
-    down = _add_arrived(home, found)
+    line = _line_of(home, owner)
+    found = _kept(home) if line is None or line.is_own else []
+    down = None if line is None else _add_arrived(line, found)
     rows = [
         (each["name"], each["status"], str(len(each["runtimes"])), " ".join(each["fingerprints"]))
         for each in found
@@ -52,6 +57,15 @@ def list_(*, shared: Shared = SHARED) -> int:
         return 0
     shared.terminal.warning(f"{down}; this is what the home knows")
     return down.exit_code
+
+
+def _line_of(home: Home, owner: str | None) -> Line | None:
+    from strongroom.cli._broker import demand_line, lines, own_line
+
+    own = own_line(home)
+    if owner is None and (own is not None or not lines(home)):
+        return own
+    return demand_line(home, owner)
 
 
 def _kept(home: Home) -> list[dict[str, Any]]:
@@ -80,13 +94,10 @@ def _by_organization(
     return list(found.items())
 
 
-def _add_arrived(home: Home, found: list[dict[str, Any]]) -> BrokerUnavailable | None:
+def _add_arrived(line: Line, found: list[dict[str, Any]]) -> BrokerUnavailable | None:
     """Put what the broker says over what the home knows; returns the error if it does not answer."""
-    from strongroom.cli._broker import own_line, pages
+    from strongroom.cli._broker import pages
 
-    line = own_line(home)
-    if line is None:
-        return None
     known = {each["organization"]: each for each in found}
     client = line.client
     try:

@@ -399,3 +399,23 @@ def take_lease(scene: BrokerScene) -> None:
     line = demand_line(home, opened.owner.id, as_runtime=True)
     clock = OnlineClock(wall=lambda: datetime.now(UTC), boot=SystemBoot())
     Leaseholder(home, opened, line.client, clock).take(SealingKey.generate().public_text)
+
+
+def test_a_second_person_sees_the_partners_and_hears_what_needs_the_key(
+    scene: BrokerScene, party: Callable[[str], Party], tmp_path: Path
+) -> None:
+    identity = scene.grant()
+    jane = party("jane")
+    jane.run("init", "jane")
+    text, invite = tmp_path / "jane.txt", tmp_path / "any.invite"
+    text.write_bytes(jane.run("member", "show").stdout)
+    scene.hospital.run("member", "add", "jane", text, "--role", "admin")
+    scene.hospital.run("invite", "anybody", "-o", invite)
+    jane.run("member", "connect", invite)
+    for words in ((), ("--owner", "hospital")):
+        (seen,) = jane.run("partner", "list", *words, "--json").json["partners"]
+        assert (seen["name"], seen["status"]) == ("clinic", "approved")
+    refused = jane.run("license", "revoke", identity, "--reason", "over", "--yes", code=2)
+    assert f"strongroom license suspend {identity}" in refused.stderr
+    jane.run("license", "suspend", identity, "--reason", "over", "--owner", "hospital")
+    assert scene.given == [(identity, "suspended")]

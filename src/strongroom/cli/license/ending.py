@@ -50,6 +50,7 @@ def revoke(
     from strongroom.cli._broker import demand_own_line, hand_in
 
     home = shared.open_home()
+    _verify_holds_key(home, license)
     line = demand_own_line(home)
     affected, leases = _affected(home, line, license)
     _show_affected(shared, affected, leases)
@@ -58,6 +59,22 @@ def revoke(
     signed = revoking.revoke(home, license, reason=reason, now=shared.now)
     hand_in(home, line, [signed.id], what=f"the revocation of {license}")
     _tell_revoked(shared, license, signed.id, affected, leases)
+
+
+def _verify_holds_key(home: Home, license: str) -> None:
+    """Tell a person with a home of their own what they can do: only the license key ends a license.
+
+    Raises:
+        UsageError: this home knows brokers, and none is its own.
+    """
+    from strongroom.cli._broker import lines, own_line
+
+    if own_line(home) is None and (others := lines(home)):
+        raise UsageError(
+            f"only the home that holds the license key of {others[0].owner.label} revokes",
+            code="not-an-owner",
+            hint=f"ask whoever has it; stop the use meanwhile: strongroom license suspend {license}",
+        )
 
 
 def _affected(home: Home, line: Line, license: str) -> tuple[list[LicenseAnswer], list[LeaseSummary] | None]:
