@@ -22,6 +22,7 @@ import pytest
 
 from strongroom.broker.clock import SystemClock
 from strongroom.broker.faults import FaultPoint, Faults
+from strongroom.broker.records import LeaseEnd
 from strongroom.errors import LicenseDenied, StorageUnavailable
 from strongroom.license.documents import Usage
 from strongroom.license.period import CounterName, Period
@@ -47,6 +48,10 @@ LIMIT = 5000
 ACTS = ("grant", "lease", "renew", "usage", "return", "revoke")
 LEDGER_POINTS = tuple(FaultPoint)
 
+RETURNS = 0.2
+"""How often a machine gives its lease back instead of renewing it."""
+
+Ask = LeaseAsk | ReturnAsk
 Act = Callable[[Scene, "Stage"], None]
 
 
@@ -154,7 +159,7 @@ def _ask(scene: Scene, stage: Stage, kind: str) -> Callable[[Scene], object]:
 def test_kills_anywhere_lose_nothing_and_count_nothing_twice(scene: Scene, by: str) -> None:
     stage = Stage(scene, machines=4)
     chance = random.Random(20261124)  # noqa: S311 - moments to die at
-    pending: dict[int, LeaseAsk] = {}
+    pending: dict[int, Ask] = {}
     for _ in range(KILLS):
         scene.close()
         faults = Killing(None, chance.randrange(1, 120)) if by == "count" else Killing("never")
@@ -171,9 +176,7 @@ def test_kills_anywhere_lose_nothing_and_count_nothing_twice(scene: Scene, by: s
         _verify_acknowledged(scene, stage, run, pending)
 
 
-def _play_at_random(
-    scene: Scene, stage: Stage, mouth: Mouth, pending: dict[int, LeaseAsk], seed: float
-) -> None:
+def _play_at_random(scene: Scene, stage: Stage, mouth: Mouth, pending: dict[int, Ask], seed: float) -> None:
     """Let every machine renew, each in a thread of its own, while licenses come and go."""
 
     def machine(thread: int) -> None:
@@ -182,10 +185,13 @@ def _play_at_random(
         for turn in range(TURNS):
             # After a crash a machine asks first what it had asked before.
             ask = pending.get(thread) if turn == 0 else None
-            ask = ask or scene.request(
-                mine, stage.license, stage.package, used=stage.used(chance.randrange(3))
-            )
-            mouth.say(thread, "ask", "lease", ask)
+            ask = ask or _next_ask(scene, stage, mine, chance)
+            mouth.say(thread, "ask", "machine", ask)
+            if isinstance(ask, ReturnAsk):
+                scene.services.leasing.give_back(mine.principal, _lease_of(ask), ask)
+                _note_return(mine, ask)
+                mouth.say(thread, "done", "return", ask)
+                continue
             try:
                 answer = scene.services.leasing.take(mine.principal, ask)
             except LicenseDenied:
@@ -199,7 +205,7 @@ def _play_at_random(
         for _ in range(TURNS):
             token = scene.sign_license(stage.clinic)
             granted = scene.services.licensing.grant(scene.admin, LicenseAsk(license=token)).license
-            mouth.say(thread, "done", "grant", granted)
+            mouth.say(thread, "done", "grant", (granted, token))
             ask: RevocationAsk = scene.revoke(granted)
             scene.services.licensing.revoke(scene.admin, ask)
             mouth.say(thread, "done", "revoke", granted)
@@ -210,7 +216,28 @@ def _play_at_random(
             player.result()
 
 
-def _verify_acknowledged(scene: Scene, stage: Stage, run: Run, pending: dict[int, LeaseAsk]) -> None:
+def _next_ask(scene: Scene, stage: Stage, machine: Machine, chance: random.Random) -> LeaseAsk | ReturnAsk:
+    """Make the next request of a machine: mostly a lease or its renewal, now and then its return."""
+    used = stage.used(chance.randrange(3))
+    if machine.previous is not None and chance.random() < RETURNS:
+        return ReturnAsk(usage=scene.usage(machine, stage.license, machine.previous, used))
+    return scene.request(machine, stage.license, stage.package, used=used)
+
+
+def _report_of(ask: ReturnAsk) -> Usage:
+    assert ask.usage is not None
+    return read_unverified(ask.usage, Usage)
+
+
+def _lease_of(ask: ReturnAsk) -> str:
+    return _report_of(ask).authority
+
+
+def _note_return(machine: Machine, ask: ReturnAsk) -> None:
+    machine.previous, machine.usage = None, _report_of(ask).id
+
+
+def _verify_acknowledged(scene: Scene, stage: Stage, run: Run, pending: dict[int, Ask]) -> None:
     """What was acknowledged is there; the machines remember what they were told."""
     for thread, _, kind, about in run.done:
         if kind == "lease":
@@ -220,6 +247,19 @@ def _verify_acknowledged(scene: Scene, stage: Stage, run: Run, pending: dict[int
                 assert kept.lease(lease.id) is not None
                 if ask.usage is not None:
                     assert kept.usage(read_unverified(ask.usage, Usage).id) is not None
+        if kind == "return":
+            _note_return(stage.clinic.machines[thread], about)
+            with scene.ledger.view() as kept:
+                row = kept.lease(_lease_of(about))
+                assert row is not None
+                assert (row.ended, row.reported) == (LeaseEnd.RETURNED, True)
+                assert kept.usage(_report_of(about).id) is not None
+        if kind == "grant":
+            granted, token = about
+            with scene.ledger.view() as kept:
+                found = kept.license(granted)
+                assert found is not None
+                assert found.token == token
         if kind == "revoke":
             with scene.ledger.view() as kept:
                 assert kept.revoked([about]) == {about}
