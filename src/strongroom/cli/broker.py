@@ -179,7 +179,7 @@ def _show_moved(shared: Shared, running: Running) -> None:
     if pinned != running.fingerprint:
         shared.terminal.warning(
             f"partners that joined before trust another authority, SHA-256 {pinned}, and will refuse this "
-            "broker: send each a new invite, to be joined again, or start it as before"
+            "broker: send each a new invite, to be joined again"
         )
     if before.url != running.address.url:
         shared.terminal.warning(
