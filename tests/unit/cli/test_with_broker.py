@@ -312,16 +312,3 @@ def test_a_partner_that_is_not_approved_yet_is_told_so(scene: BrokerScene) -> No
     listed = scene.clinic.run("models")
     assert listed.text == ""
     assert "strongroom: warning:" in listed.stderr
-
-
-def test_a_suspension_that_the_broker_did_not_hear_of_is_not_said_to_wait(scene: BrokerScene) -> None:
-    scene.approve()
-    scene.broker.stop()
-    failed = scene.hospital.run("partner", "suspend", "clinic", code=7).stderr
-    assert "in this home only" in failed
-    assert "upload" not in failed
-    assert "once more: strongroom partner suspend clinic" in failed
-    scene.broker.start()
-    scene.hospital.run("partner", "suspend", "clinic")
-    (listed,) = scene.hospital.run("partner", "list", "--json").json["partners"]
-    assert listed["status"] == "suspended"
