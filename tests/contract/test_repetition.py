@@ -105,6 +105,13 @@ def approve_partner(world: World, clinic: Clinic) -> Write:
     )
 
 
+def refuse_partner(world: World, clinic: Clinic) -> Write:
+    """POST /partners/{organization}/refuse"""
+    late = world.joined("late")
+    world.enroll(late)
+    return Write(f"/partners/{late.organization}/refuse", WHY, undo=lambda: world.enroll(late))
+
+
 def suspend_partner(world: World, clinic: Clinic) -> Write:
     """POST /partners/{organization}/suspend"""
     return Write(
@@ -204,6 +211,7 @@ WRITES = [
     add_member,
     remove_member,
     approve_partner,
+    refuse_partner,
     suspend_partner,
     resume_partner,
     suspend_runtime,
