@@ -102,7 +102,9 @@ def test_certificates_are_renewed_while_it_runs(home: Home) -> None:
 
 
 def test_what_is_no_certificate(home: Home, tmp_path: Path) -> None:
-    own = certificate.make_authority("bank", hosts=[], now=now())
+    own = certificate.issue(
+        certificate.make_authority("bank", hosts=[], now=now()), hosts=["127.0.0.1"], now=now()
+    )
     (tmp_path / "s.pem").write_bytes(own.certificate)
     (tmp_path / "s.key").write_bytes(own.key)
     (tmp_path / "s.key").chmod(0o600)
