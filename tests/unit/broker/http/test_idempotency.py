@@ -60,6 +60,7 @@ class TestRepetition:
             "POST /members",
             "DELETE /members/{member}",
             "POST /partners/{organization}/approve",
+            "POST /partners/{organization}/refuse",
             "POST /partners/{organization}/suspend",
             "POST /partners/{organization}/resume",
             "POST /runtimes/{runtime}/suspend",
