@@ -40,7 +40,7 @@ COMMANDS = (
     Command("doctor", BOTH, "Check this machine and this home, and say how to fix what is wrong."),
     Command("env", BOTH, "Print what belongs into a bug report.", ("info",)),
     Command("member", BOTH, "List, add and remove the people who have access to a broker.", ("user",)),
-    Command("lease", BOTH, "List and release leases."),
+    Command("lease", BOTH, "List, return and release leases."),
     Command("usage", BOTH, "Show what was used of each license, and what is handed out."),
     Command("log", BOTH, "Read, verify and prove the log of everything that happened."),
     Command("completion", BOTH, "Print the completion script for a shell."),
