@@ -177,7 +177,7 @@ class Ledger:
             StorageUnavailable: too many wait (code ``broker-busy``), the broker ends (code
                 ``broker-closing``), or nothing could be written; nothing was done.
         """
-        return self._submit(_Waiting(surrounded(do)))
+        return self.act_to_prove(do)[0]
 
     def act_to_prove(self, do: Callable[[Act], T]) -> tuple[T, Committed | None]:
         """Do as ``act``, and return with the result what ``prove_since`` needs to prove it at once.
@@ -185,7 +185,7 @@ class Ledger:
         Raises:
             StorageUnavailable: as ``act``.
         """
-        waiting = _Waiting(do)
+        waiting = _Waiting(surrounded(do))
         result = self._submit(waiting)
         return result, waiting.committed
 
