@@ -34,6 +34,7 @@ from strongroom.protocol.broker import OwnerAnswer, RecordAnswer, RecordPage
 T = TypeVar("T")
 _PAGE: Final = 100
 _OWNER_MOVED: Final = frozenset({"owner-outdated", "log-key"})
+"""Something is signed under an owner document, or by a log key, that is newer than what is known here."""
 _INDEX: Final = re.compile("[0-9]{1,18}")
 _ROUTINE: Final = frozenset({Kind.LEASE, Kind.RETURN, Kind.USAGE})
 """Kinds whose proofs are not kept: there may be four an hour, and nobody asks for them later."""

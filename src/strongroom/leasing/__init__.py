@@ -8,8 +8,8 @@
     break_glass(home, opening, reason, clock)         # in an emergency, after the grace
     check_out(home, client, license, package)         # an offline file, for a machine without network
 
-``leaseholder`` says what is asked and what is kept, ``answer`` what is believed, ``session`` when to
-ask. The rules are those of spec/license.md, "Leases, grace and break-glass".
+``leaseholder`` says what is asked and what is kept, ``exchanging`` how it is asked, ``answer`` what is
+believed, ``session`` when to ask. The rules are those of spec/license.md, "Leases, grace and break-glass".
 """
 
 from strongroom.leasing.breaking import break_glass

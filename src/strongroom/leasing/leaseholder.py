@@ -17,25 +17,24 @@ the broker has answered something else, and a request that it has certainly not 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
 from strongroom.connection.broker_client import BrokerClient
-from strongroom.connection.pages import follow
-from strongroom.errors import BrokerRefused, Error, LicenseDenied, ObjectNotFound, VerificationError
+from strongroom.errors import BrokerRefused, Error, LicenseDenied, ObjectNotFound
 from strongroom.home import files
 from strongroom.home.boot_clock import OnlineClock, anchored
 from strongroom.home.home import Home
 from strongroom.home.leases import Anchor, LeasePlace, LeaseRecord, Pending, Refusal
 from strongroom.home.state import State
 from strongroom.keys.key_pair import sealing_public_from_text
-from strongroom.keys.owner import Owner, OwnerChain
-from strongroom.leasing.answer import verify_announcements, verify_kept, verify_lease
+from strongroom.keys.owner import Owner
+from strongroom.leasing.answer import verify_kept
 from strongroom.leasing.closing import close_lease, note_reported
+from strongroom.leasing.exchanging import Exchange
 from strongroom.leasing.hearing import hear_why
 from strongroom.leasing.refusing import NEVER_TAKEN_IN, STALE, is_final, is_until_later
 from strongroom.leasing.reporting import report_files
@@ -57,16 +56,10 @@ from strongroom.license.request import Facts
 from strongroom.license.runtime_documents import worker_key_digest
 from strongroom.license.signing import Signed, read_unverified, sign_document, verify_by_owner
 from strongroom.opening import Opening
-from strongroom.protocol.broker import LeaseAnswer, LeaseAsk, ReturnAsk, UsageAsk
+from strongroom.protocol.broker import ReturnAsk, UsageAsk
 
-_LOG_MOVED: Final = frozenset({"log-offer-size", "log-origin"})
-_OWNER_MOVED: Final = frozenset({"owner-outdated", "log-key"})
-"""Something is signed under an owner document, or by a log key, that is newer than what is known here."""
-_LOG_TRIES: Final = 5
 _PATIENCE_SECONDS: Final = 5.0
 """How long to wait for another program of this home that asks, if there is a lease to go on with."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +82,14 @@ class Leaseholder:
         self._opening = opening
         self._client = client
         self._clock = clock
-        self._owner = opening.owner
         self.place: LeasePlace = opening.place
+        self._exchange = Exchange(home, client, self.place, opening)
         self.has_spare: bool = opening.spare is not None
 
     @property
     def owner(self) -> Owner:
         """The owner, in the newest version that was seen."""
-        return self._owner
+        return self._exchange.owner
 
     def now(self) -> datetime:
         """Return the time toward this owner.
@@ -179,7 +172,7 @@ class Leaseholder:
                     raise
                 # The clock of this machine is wrong; by now the broker has said what time it is.
                 lease, nonce = self._renew(self.record(), worker_key, predictions)
-        return Held(lease=lease, nonce=nonce, owner=self._owner)
+        return Held(lease=lease, nonce=nonce, owner=self.owner)
 
     def _renew(
         self, record: LeaseRecord, worker_key: str, predictions: int | None
@@ -198,8 +191,8 @@ class Leaseholder:
         token = self.record().lease
         if token is None:
             return None
-        lease = verify_kept(token, self._opening.request.runtime, self._owner)
-        return Held(lease=lease, nonce=None, owner=self._owner)
+        lease = verify_kept(token, self._opening.request.runtime, self.owner)
+        return Held(lease=lease, nonce=None, owner=self.owner)
 
     def spare(self) -> Spare | None:
         """Return the file that was checked out, to be used where no lease can be had; None: there is none.
@@ -212,7 +205,7 @@ class Leaseholder:
         if offline is None:
             return None
         verify_usable(self._home, self._opening, self.facts(offline, outage_since=None), self.now())
-        return Spare(lease=offline, owner=self._owner)
+        return Spare(lease=offline, owner=self.owner)
 
     def has_unreported(self) -> bool:
         """Say whether something was counted under the lease that the broker has not heard of.
@@ -262,7 +255,7 @@ class Leaseholder:
                 record = self._settle(record, record.pending)
             if record.lease is None:
                 return
-            lease = verify_kept(record.lease, self._opening.request.runtime, self._owner)
+            lease = verify_kept(record.lease, self._opening.request.runtime, self.owner)
             usage = self._report(record, lease)
             self._client.return_lease(lease.id, ReturnAsk(usage=usage.token))
             # Its report is final: what it had left is not here any more, whoever has it open.
@@ -280,17 +273,7 @@ class Leaseholder:
             FormatError: the answer, or a file of this home, is damaged.
             StorageUnavailable: the home cannot be read or written.
         """
-        leases = self._home.leases
-        announced: set[str] = set()
-        before = leases.notices(self.place.owner).position
-        for page in follow(lambda after: self._client.revocations(after=after), after=before):
-            self._verify_announced(page.revocations)
-            leases.add_notices(self.place.owner, revocations=page.revocations, position=page.next)
-            # The place is said also when nothing follows.
-            if page.next == before or announced.issuperset(page.revocations):
-                return
-            announced.update(page.revocations)
-            before = page.next
+        self._exchange.poll()
 
     def facts(self, lease: Signed[Lease] | Signed[OfflineFile], *, outage_since: datetime | None) -> Facts:
         """Return what is known for decisions under a lease, or a file in its place.
@@ -303,9 +286,9 @@ class Leaseholder:
         """
         notices = self._home.leases.notices(self.place.owner)
         revoked = {
-            verify_by_owner(token, Revocation, self._owner).document.target for token in notices.revocations
+            verify_by_owner(token, Revocation, self.owner).document.target for token in notices.revocations
         }
-        announced = [verify_by_owner(token, Withdrawal, self._owner) for token in notices.withdrawals]
+        announced = [verify_by_owner(token, Withdrawal, self.owner) for token in notices.withdrawals]
         known = self._opening.facts
         facts = replace(
             known,
@@ -383,10 +366,10 @@ class Leaseholder:
         self, record: LeaseRecord, pending: Pending, request: LeaseRequest, *, is_fresh: bool
     ) -> Signed[Lease]:
         try:
-            lease = self._exchange(pending, request)
+            lease = self._exchange.ask(pending, request)
         except (LicenseDenied, BrokerRefused, ObjectNotFound) as refusal:
             self._note_refusal(record, request, refusal, is_fresh=is_fresh)
-            hear_why(self._home, self._client, self.place, self._owner, refusal)
+            hear_why(self._home, self._client, self.place, self.owner, refusal)
             if refusal.code == Code.REVOKED:
                 self._hear_revocations()
             raise
@@ -400,49 +383,6 @@ class Leaseholder:
         except Error:
             # The refusal stands, whatever comes of this.
             return
-
-    def _exchange(self, pending: Pending, request: LeaseRequest) -> Signed[Lease]:
-        try:
-            return self._exchange_once(pending, request)
-        except VerificationError as error:
-            if error.code not in _LOG_MOVED:
-                raise
-        # Another process of this home saw more of the log, or a restored broker began a new one.
-        logbook, owner_id = self._home.logbook, self.place.owner
-        with logbook.turn(owner_id):
-            for _ in range(_LOG_TRIES):
-                logbook.follow(self._owner, self._client, self._client.now)
-                try:
-                    return self._exchange_once(pending, request)
-                except VerificationError as error:
-                    if error.code not in _LOG_MOVED:
-                        raise
-            return self._exchange_once(pending, request)
-
-    def _exchange_once(self, pending: Pending, request: LeaseRequest) -> Signed[Lease]:
-        answer = self._client.take_lease(
-            LeaseAsk(
-                request=pending.request,
-                worker_key=pending.worker_key,
-                usage=pending.usage,
-                log_size=self._home.logbook.size(self.place.owner),
-            )
-        )
-        return self._believe(answer, request)
-
-    def _believe(self, answer: LeaseAnswer, request: LeaseRequest) -> Signed[Lease]:
-        package_id = self._opening.statement.package_id
-        lease = self._verified_owner(lambda owner: verify_lease(answer.lease, request, package_id, owner))
-        self._verify_announced(answer.revocations, answer.withdrawals)
-        self._verified_owner(
-            lambda owner: self._home.logbook.verify_answer(
-                owner, document=answer.lease, proof=answer.proof, offer=answer.offer, now=self._client.now
-            )
-        )
-        self._home.leases.add_notices(
-            self.place.owner, revocations=answer.revocations, withdrawals=answer.withdrawals
-        )
-        return lease
 
     def _adopt(
         self,
@@ -484,17 +424,3 @@ class Leaseholder:
             # lease, and the same is asked again when somebody has put things right.
             self._home.marks.end(self.place.owner, request.previous)
         self._home.leases.write(self.place, after)
-
-    def _verify_announced(self, revocations: tuple[str, ...], withdrawals: tuple[str, ...] = ()) -> None:
-        self._verified_owner(lambda owner: verify_announcements(revocations, withdrawals, owner))
-
-    def _verified_owner(self, verify: Callable[[Owner], T]) -> T:
-        """Verify with the owner as it is known, and if that is outdated, as the broker knows it."""
-        try:
-            return verify(self._owner)
-        except VerificationError as error:
-            if error.code not in _OWNER_MOVED:
-                raise
-        chain = OwnerChain.from_json(list(self._client.owner().owner))
-        self._owner = self._home.trust.update(chain).owner
-        return verify(self._owner)
