@@ -21,7 +21,7 @@ import pytest
 from strongroom.errors import Error, FormatError, UnsupportedError, UsageError
 from strongroom.intake.source import read_source
 from strongroom.loaders import registry
-from strongroom.loaders.interface import Files, LoadedModel
+from strongroom.loaders.interface import BASE_VALUES, CONTRIBUTIONS, Files, LoadedModel
 from strongroom.loaders.tensor import Array
 from strongroom.package.contents import Field, Loader, Schema
 from tests.unit.intake import models
@@ -231,6 +231,44 @@ def test_what_a_model_throws_says_nothing_of_the_input(case: Case, monkeypatch: 
         model.predict(case.inputs)
     assert raised.value.code == "input-refused"
     assert "Jane" not in f"{raised.value} {raised.value.hint}"
+
+
+def test_a_model_explains_itself_or_says_that_it_cannot(case: Case) -> None:
+    model = case.load()
+    if not model.explains:
+        with pytest.raises(UnsupportedError) as raised:
+            model.explain(case.inputs)
+        assert raised.value.code == "explain-missing"
+        assert raised.value.hint is not None
+        return
+    answer = model.explain(case.inputs)
+    assert set(answer) == {CONTRIBUTIONS, BASE_VALUES}
+    contributions, base = answer[CONTRIBUTIONS], answer[BASE_VALUES]
+    assert contributions.dtype == base.dtype == np.float64
+    assert contributions.ndim == 3
+    assert contributions.shape[:2] == base.shape
+    first = next(iter(case.inputs.values()))
+    assert contributions.shape[0] == len(first)
+    assert contributions.shape[2] == (len(case.schema.columns) or first.shape[1])
+    assert base.flags.writeable
+
+
+def test_an_explanation_keeps_the_promises_of_a_prediction(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = case.load()
+
+    def fail(inputs: object) -> dict[str, Array]:
+        raise ValueError("patient Jane Roe")
+
+    monkeypatch.setattr(model, "_explain", fail)
+    with pytest.raises(UsageError) as raised:
+        model.explain(case.inputs)
+    assert raised.value.code == "input-refused"
+    assert "Jane" not in f"{raised.value} {raised.value.hint}"
+    with pytest.raises(UsageError) as raised:
+        model.explain({"other": np.zeros((1, 1))})
+    assert raised.value.code == "input-missing"
 
 
 _PROBE = """

@@ -6,7 +6,8 @@
         def _load(self, files, spec, schema, threads):
             return OnnxModel(...)        # overrides ``_predict``
 
-A technology overrides one private method of ``Loader`` and one of ``LoadedModel``.
+A technology overrides one private method of ``Loader`` and one of ``LoadedModel``; if it can
+say what each column contributed to a score, ``_explain`` as well.
 The public methods check names, shapes and datatypes and keep the error promise:
 whatever a library throws leaves here as an error of our tree, without the text of
 the library, which may quote weights or a patient's record.
@@ -15,7 +16,7 @@ the library, which may quote weights or a patient's record.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Protocol
 
 import numpy as np
@@ -29,6 +30,11 @@ Files = Mapping[str, Buffer]
 
 METHODS: Final = ("predict", "predict_proba", "decision_function", "transform")
 """All that a model can ever be asked: a signed schema may name a part of these and nothing else."""
+
+CONTRIBUTIONS: Final = "contributions"
+"""Output of an explanation: FP64 of ``[rows, scores, columns]``."""
+BASE_VALUES: Final = "base_values"
+"""Output of an explanation: FP64 of ``[rows, scores]``."""
 
 
 class LoaderSpec(Protocol):
@@ -98,21 +104,51 @@ class LoadedModel(ABC):
                 hint=f"it has: {', '.join(self.schema.methods)}",
             )
         fitted = fit_tensors(self.schema.inputs, inputs)
-        try:
-            outputs = self._predict(fitted, method)
-        except Error:
-            raise
-        except Exception as error:
-            raise UsageError(
-                f"the model refused this input ({type(error).__name__})",
-                code="input-refused",
-                hint="compare columns, types and categories with what the model was fitted on",
-            ) from error
+        outputs = _asked(lambda: self._predict(fitted, method))
         return {name: _plain(array) for name, array in outputs.items()}
 
     @abstractmethod
     def _predict(self, inputs: dict[str, Array], method: str) -> dict[str, Array]:
         """Answer; the inputs fit the schema and the method is in it."""
+
+    def explain(self, inputs: Tensors) -> dict[str, Array]:
+        """Say what each column contributed to the raw score of each row.
+
+        The raw score is what the model adds up before it makes a label or a probability of
+        it: a decision function, a margin, or what a regression answers. There is one for a
+        regression or two classes, otherwise one for each class. For each row and score,
+        the base value and the contributions add up to the raw score.
+
+        Args:
+            inputs: one array for each input of the schema; text as objects.
+
+        Returns:
+            ``contributions``, FP64 of ``[rows, scores, columns]``, in the order of
+            ``schema.columns`` or of the columns of the matrix, and ``base_values``, FP64 of
+            ``[rows, scores]``.
+
+        Raises:
+            UsageError: inputs that do not fit the schema, or that the model refuses (``input-refused``).
+            UnsupportedError: this model has no exact contributions (``explain-missing``).
+        """
+        fitted = fit_tensors(self.schema.inputs, inputs)
+        outputs = _asked(lambda: self._explain(fitted))
+        contributions = np.asarray(outputs[CONTRIBUTIONS], np.float64)
+        return {
+            CONTRIBUTIONS: contributions,
+            BASE_VALUES: np.array(
+                np.broadcast_to(np.asarray(outputs[BASE_VALUES], np.float64), contributions.shape[:2])
+            ),
+        }
+
+    @property
+    def explains(self) -> bool:
+        """Whether ``explain`` can answer; known when the model is loaded, before anything is counted."""
+        return type(self)._explain is not LoadedModel._explain
+
+    def _explain(self, inputs: dict[str, Array]) -> dict[str, Array]:
+        """Return both outputs of ``explain``; the inputs fit the schema. Base values may be broadcast."""
+        raise explain_missing("this model")
 
 
 class Loader(ABC):
@@ -160,6 +196,15 @@ class Loader(ABC):
         """Load; the entry is among the files."""
 
 
+def explain_missing(what: str) -> UnsupportedError:
+    """Return the error that says that ``what`` has no contributions, and which models have."""
+    return UnsupportedError(
+        f"{what} cannot say what each column contributed",
+        code="explain-missing",
+        hint="linear models and trees can, where they are kept in a format of their own library; ONNX cannot",
+    )
+
+
 def extra_missing(extra: str, what: str) -> UnsupportedError:
     """Return the error that says which extra to install for ``what``."""
     return UnsupportedError(
@@ -167,6 +212,19 @@ def extra_missing(extra: str, what: str) -> UnsupportedError:
         code="extra-missing",
         hint=f'pip install "strongroom[{extra}]"',
     )
+
+
+def _asked(ask: Callable[[], dict[str, Array]]) -> dict[str, Array]:
+    try:
+        return ask()
+    except Error:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"the model refused this input ({type(error).__name__})",
+            code="input-refused",
+            hint="compare columns, types and categories with what the model was fitted on",
+        ) from error
 
 
 def _plain(array: Array) -> Array:
