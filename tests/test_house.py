@@ -32,6 +32,7 @@ BROAD_EXCEPT = {
     "loaders/skops.py": 2,
     "intake/convert.py": 1,
     "intake/estimator.py": 1,
+    "intake/boosted_source.py": 1,
 }
 """The edges that may catch anything, and how often: the command line, a thread that nobody would begin
 again, and where somebody else's code is called (a seam's wrapper). A handler that ends in a bare

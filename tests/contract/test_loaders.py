@@ -24,7 +24,7 @@ from strongroom.loaders import registry
 from strongroom.loaders.interface import BASE_VALUES, CONTRIBUTIONS, Files, LoadedModel
 from strongroom.loaders.tensor import Array
 from strongroom.package.contents import Field, Loader, Schema
-from tests.unit.intake import models
+from tests.unit.intake import boosted_models, models
 
 Answers = Mapping[str, Mapping[str, Array]]
 
@@ -77,6 +77,17 @@ def _onnx_case(files: dict[str, bytes], folder: Path, inputs: dict[str, Array]) 
     return Case(files, source.loader, source.schema, inputs, answers)
 
 
+def _boosted_case(library: str, kind: str) -> Case:
+    is_table = kind == "categorical"
+    fitted = boosted_models.categorical(library) if is_table else boosted_models.model(library, kind)
+    sample = boosted_models.table() if is_table else boosted_models.rows()
+    source = read_source(fitted, name="risk", sample=sample)
+    assert source.reference is not None
+    files = {file.name: b"".join(file.chunks()) for file in source.files}
+    plain = boosted_models.plain(library, fitted, sample)
+    return Case(files, source.loader, source.schema, source.reference.inputs, plain)
+
+
 @pytest.fixture(scope="session")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Case]:
     rows = models.matrix()[0][:40]
@@ -102,6 +113,8 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Case]:
 
     @cache
     def make(name: str) -> Case:
+        if name not in makers:
+            return _boosted_case(*name.split("-"))
         return makers[name]()
 
     return make
@@ -116,6 +129,7 @@ NAMES = [
     "skops-histogram",
     "skops-neighbors",
     "skops-table",
+    *(f"{library}-{kind}" for library in boosted_models.LIBRARIES for kind in ("many", "categorical")),
 ]
 
 

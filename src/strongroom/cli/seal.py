@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def seal(
-    model: Annotated[Path, Parameter(help="An ONNX file, a skops file, or a folder with one.")],
+    model: Annotated[
+        Path, Parameter(help="A file of ONNX, skops, LightGBM, XGBoost or CatBoost, or a folder with one.")
+    ],
     /,
     *,
     name: Annotated[str, Parameter(help="What the model is called in licenses.")],

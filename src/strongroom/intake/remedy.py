@@ -1,7 +1,7 @@
 """What to do about a type that no sealed model may hold.
 
 >>> remedy("xgboost.core.Booster")
-'export the model to ONNX with onnxmltools, and seal the .onnx file'
+'seal that model on its own, not as a step of a pipeline, or export it to ONNX with onnxmltools'
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import Final
 from strongroom.errors import UnsupportedError
 
 _ONNX: Final = 'convert it: seal(..., convert="onnx")'
-_BOOSTED: Final = "export the model to ONNX with onnxmltools, and seal the .onnx file"
+_BOOSTED: Final = (
+    "seal that model on its own, not as a step of a pipeline, or export it to ONNX with onnxmltools"
+)
 _BEST: Final = "seal search.best_estimator_ instead of the whole search"
 
 # The first beginning that fits decides.

@@ -5,10 +5,11 @@
     for left in source.left:
         print(f"left out: {left.name} ({left.reason})")
 
-Taken are: a fitted scikit-learn estimator or pipeline, an ``onnx.ModelProto``, an
-``.onnx`` file with its external data, a ``.skops`` file, or a folder that holds one of
-these beside files of data. A file on disk is read without being run. What could
-run code when it is loaded is refused (``refuse``), at any depth.
+Taken are: a fitted scikit-learn estimator or pipeline, a fitted model of LightGBM, XGBoost
+or CatBoost, an ``onnx.ModelProto``, an ``.onnx`` file with its external data, a ``.skops``
+file, the file of a model of one of those three libraries, or a folder that holds one of these
+beside files of data. A file on disk is read without being run. What could run code when
+it is loaded is refused (``refuse``), at any depth.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any, Final
 
 from strongroom._limits import LIMITS
 from strongroom.errors import FormatError, UnsupportedError, UsageError
+from strongroom.intake import boosted, boosted_source
 from strongroom.intake.folder import LocalFile, scan
 from strongroom.intake.material import Extras, Part, Source, on_disk
 from strongroom.intake.refuse import verify_harmless, verify_head
@@ -59,6 +61,8 @@ def read_source(model: Any, *, name: str, sample: Any = None, convert: str | Non
         return _from_path(Path(model), name, rows, convert)
     if type(model).__module__.startswith("onnx.") and hasattr(model, "SerializeToString"):
         return _from_proto(model, name, rows)
+    if convert is None and type(model).__module__.partition(".")[0] in boosted.ENDINGS:
+        return _from_boosted(model, name, rows)
     _verify_is_estimator(model)
     return _from_estimator(model, name, rows, convert)
 
@@ -66,14 +70,17 @@ def read_source(model: Any, *, name: str, sample: Any = None, convert: str | Non
 def _verify_is_estimator(model: Any) -> None:
     if hasattr(model, "fit") and hasattr(model, "get_params"):
         return
-    kind = f"{type(model).__module__}.{type(model).__qualname__}"
+    raise _no_model(f"{type(model).__module__}.{type(model).__qualname__}")
+
+
+def _no_model(kind: str) -> UnsupportedError:
     known = ("torch.", "keras.", "tensorflow.", "xgboost.", "lightgbm.", "catboost.")
-    raise UnsupportedError(
+    return UnsupportedError(
         f"a {kind} is no model that can be sealed",
         code="unknown-model",
         hint=remedy(kind)
         if kind.startswith(known)
-        else "pass a fitted scikit-learn estimator, an .onnx or .skops file, or a folder with one",
+        else "pass a fitted scikit-learn estimator or boosted trees, a model file, or a folder with one",
     )
 
 
@@ -85,6 +92,13 @@ def _from_estimator(model: Any, name: str, rows: Rows | None, convert: str | Non
     with needing("sklearn", "sealing a scikit-learn model"):
         from strongroom.intake import estimator_source
     return estimator_source.from_estimator(model, f"{name}{_SKOPS}", rows)
+
+
+def _from_boosted(model: Any, name: str, rows: Rows | None) -> Source:
+    library = boosted.library_of(model)
+    if library is None:
+        raise _no_model(f"{type(model).__module__}.{type(model).__qualname__}")
+    return boosted_source.from_object(model, f"{name}{boosted.ENDINGS[library]}", rows)
 
 
 def _from_proto(model: Any, name: str, rows: Rows | None) -> Source:
@@ -104,6 +118,8 @@ def _from_path(path: Path, name: str, rows: Rows | None, convert: str | None) ->
     file = LocalFile.at(path)
     if _head(file).startswith(_OWN_STARTS):
         raise UsageError(f"{path.name!r} is a sealed package already", code="already-sealed")
+    if _is_boosted(path.name, file):
+        return _boosted(file.read(), path.name, rows, convert, Extras())
     if not _is_model(path.name):
         _verify_harmless(path.name, file)
         raise _unknown(path.name)
@@ -115,7 +131,7 @@ def _from_path(path: Path, name: str, rows: Rows | None, convert: str | None) ->
 
 def _from_folder(folder: Path, name: str, rows: Rows | None, convert: str | None) -> Source:
     found = scan(folder)
-    models = [each for each in found.files if _is_model(each)]
+    models = [each for each, file in found.files.items() if _is_model(each) or _is_boosted(each, file)]
     for each in found.files.keys() - models:
         _verify_harmless(each, found.files[each])
     if not models:
@@ -134,6 +150,8 @@ def _from_folder(folder: Path, name: str, rows: Rows | None, convert: str | None
     extras = Extras(tuple(on_disk(each, file, Part.DATA) for each, file in others.items()), tuple(found.left))
     if entry.lower().endswith(_ONNX):
         return _onnx(data, entry, rows, weights, extras)
+    if not _is_model(entry):
+        return _boosted(data, entry, rows, convert, extras)
     return _skops(data, entry, name, rows, convert, extras)
 
 
@@ -155,6 +173,16 @@ def _skops(
     with needing("sklearn", "sealing a scikit-learn model"):
         from strongroom.intake import estimator_source
     return estimator_source.from_skops(data, entry, rows, extras)
+
+
+def _boosted(data: bytes, entry: str, rows: Rows | None, convert: str | None, extras: Extras) -> Source:
+    if convert is not None:
+        raise UsageError(
+            "only a model of scikit-learn can be converted",
+            code="convert",
+            hint="seal it without convert: this format is sealed as it is",
+        )
+    return boosted_source.from_file(data, entry, rows, extras)
 
 
 def _weights_among(files: dict[str, LocalFile], entry: str, graph: bytes) -> dict[str, LocalFile]:
@@ -196,6 +224,11 @@ def _is_model(name: str) -> bool:
     return name.lower().endswith((_ONNX, _SKOPS))
 
 
+def _is_boosted(name: str, file: LocalFile) -> bool:
+    # By content: these formats have endings that plain data has as well.
+    return not _is_model(name) and boosted.library_in(_head(file)) is not None
+
+
 def _verify_harmless(name: str, file: LocalFile) -> None:
     with file.open() as content:
         verify_harmless(name, content)
@@ -223,5 +256,5 @@ def _unknown(name: str) -> UnsupportedError:
     return UnsupportedError(
         f"{name!r} holds no model that can be sealed",
         code="unknown-model",
-        hint="an .onnx or .skops file is needed, alone or in a folder; other models can be exported to ONNX",
+        hint="a file of ONNX, skops, LightGBM, XGBoost or CatBoost is needed; others can be exported to ONNX",
     )

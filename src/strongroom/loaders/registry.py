@@ -17,8 +17,11 @@ from strongroom.loaders.interface import Loader, extra_missing
 # name -> (module, class, extra). The extra is here as well as in the class because
 # the module may not import without it.
 _LOADERS: Final = {
+    "catboost": ("strongroom.loaders.catboost", "CatBoost", "catboost"),
+    "lightgbm": ("strongroom.loaders.lightgbm", "LightGbm", "lightgbm"),
     "onnx": ("strongroom.loaders.onnx", "Onnx", "onnx"),
     "skops": ("strongroom.loaders.skops", "Skops", "sklearn"),
+    "xgboost": ("strongroom.loaders.xgboost", "XgBoost", "xgboost"),
 }
 
 NAMES: Final = tuple(sorted(_LOADERS))

@@ -17,6 +17,9 @@ from strongroom.cli.doctor.finding import Finding, failed, passed, warned
 EXTRAS: Final = {
     "onnx": ("numpy", "onnx", "onnxruntime"),
     "sklearn": ("numpy", "scikit-learn", "skops"),
+    "lightgbm": ("lightgbm", "numpy"),
+    "xgboost": ("numpy", "xgboost-cpu"),
+    "catboost": ("catboost", "numpy"),
     "convert": ("skl2onnx",),
     "frames": ("pandas", "pyarrow"),
 }
@@ -25,6 +28,9 @@ EXTRAS: Final = {
 _USES: Final = {
     "onnx": "to seal and run ONNX models",
     "sklearn": "to seal and run scikit-learn models",
+    "lightgbm": "to seal and run LightGBM models",
+    "xgboost": "to seal and run XGBoost models",
+    "catboost": "to seal and run CatBoost models",
     "convert": "to seal a scikit-learn model as ONNX",
     "frames": "to predict on CSV, Parquet and data frames",
 }
