@@ -35,7 +35,8 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from strongroom._limits import LIMITS
 from strongroom.errors import Error, FormatError, UnsupportedError
 from strongroom.loaders import frame, skops_bounds, skops_threads
-from strongroom.loaders.interface import Files, LoadedModel, Loader, LoaderSpec, ModelSchema
+from strongroom.loaders.interface import Files, LoadedModel, Loader, LoaderSpec, ModelSchema, explain_missing
+from strongroom.loaders.skops_explain import explainer_of
 from strongroom.loaders.skops_trust import ALLOWED, refused
 from strongroom.loaders.tensor import Array
 
@@ -70,19 +71,41 @@ class SkopsModel(LoadedModel):
         missing = [method for method in schema.methods if not hasattr(model, method)]
         if missing:
             raise FormatError(f"the model has no method {missing[0]!r}", code="schema-mismatch")
+        self._explainer = explainer_of(model, _width(schema, framed=self._framed))
+
+    @property
+    def explains(self) -> bool:
+        """Whether the contributions of this very model are exact."""
+        return self._explainer is not None
+
+    def _explain(self, inputs: dict[str, Array]) -> dict[str, Array]:
+        if self._explainer is None:
+            raise explain_missing("this model")
+        with warnings.catch_warnings(), skops_threads.threads_only():
+            warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+            return self._explainer.explain(self._rows(inputs))
+
+    def _rows(self, inputs: dict[str, Array]) -> Any:
+        if self._framed:
+            return frame.build(inputs, self._categorical, self._missing)
+        return np.asarray(inputs[INPUT], order=self._order)
 
     def _predict(self, inputs: dict[str, Array], method: str) -> dict[str, Array]:
-        rows: Any
-        if self._framed:
-            rows = frame.build(inputs, self._categorical, self._missing)
-        else:
-            rows = np.asarray(inputs[INPUT], order=self._order)
+        rows = self._rows(inputs)
         with warnings.catch_warnings(), skops_threads.threads_only():
             # A model that was fitted on a table warns when it gets a matrix in its
             # place; the intake has made sure that the answers are the same.
             warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
             answer = getattr(self._model, method)(rows)
         return named_outputs(method, answer)
+
+
+def _width(schema: ModelSchema, *, framed: bool) -> int:
+    if framed:
+        return len(schema.columns)
+    shape = schema.inputs[0].shape
+    # Only rows of a fixed number of columns can be explained by column.
+    return shape[1] if len(shape) == 2 else 0
 
 
 def named_outputs(method: str, answer: Any) -> dict[str, Array]:
