@@ -23,7 +23,8 @@ from strongroom.errors import BrokerUnavailable, LicenseDenied, VerificationErro
 from strongroom.keys.invite import BrokerAddress
 from strongroom.leasing import check_out, runtime_client
 from strongroom.license.period import Period
-from strongroom.license.terms import Expires, Grace, Offline, Predictions
+from strongroom.license.request import Right
+from strongroom.license.terms import Expires, Explanations, Grace, Offline, Predictions, Rights
 from strongroom.log.disclosure import Disclosure
 from strongroom.log.entry import Kind
 from strongroom.log.proof import Proof
@@ -269,3 +270,20 @@ def _pass_on(source: socket.socket, sink: socket.socket, seen: list[bytes]) -> N
                 sink.sendall(data)
         except OSError:
             return
+
+
+def test_explanations_under_a_lease_stop_at_their_own_budget(tmp_path: Path) -> None:
+    terms = [Rights(rights=(Right.EXPLAIN, Right.PREDICT)), HUNDRED, Explanations(limit=9, per=Period.TOTAL)]
+    with serving(tmp_path, *terms) as served:
+        with served.open() as model:
+            assert model.info.explains
+            # Slice after slice, to the last row.
+            for _ in range(9):
+                model.explain(sample(1))
+            with pytest.raises(LicenseDenied) as caught:
+                model.explain(sample(1))
+            assert caught.value.code == "explanations-used-up"
+            assert model.predict(sample(80)).shape == (80,)
+        usage = served.world.admin.usage().usage
+        used = {each.counter: each.used for each in usage}
+        assert used == {"explanations": 9, "predictions": 89}

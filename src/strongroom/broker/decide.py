@@ -33,7 +33,7 @@ from strongroom.license.verdict import Denied
 _ASKED: Final[Mapping[Right, Mapping[str, int]]] = {
     Right.PREDICT: {"predictions": 1, "tokens": 1},
     Right.EVALUATE: {"predictions": 1, "tokens": 1},
-    Right.EXPLAIN: {"explanations": 1},
+    Right.EXPLAIN: {"predictions": 1, "explanations": 1},
     Right.EXPORT: {},
     Right.MODIFY: {},
 }

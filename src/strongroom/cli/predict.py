@@ -30,6 +30,9 @@ def predict(
         Parameter(alias="-o", help="Where the answers go, by name CSV, Parquet or JSON (else stdout)."),
     ] = None,
     proba: Annotated[bool, Parameter(help="Probabilities of each class instead of the label.")] = False,
+    explain: Annotated[
+        bool, Parameter(help="Also the columns that contributed most to each answer.")
+    ] = False,
     id_column: Annotated[
         str | None, Parameter(help="A column that the model does not see and that stays with each answer.")
     ] = None,
@@ -44,15 +47,19 @@ def predict(
     The model runs on this machine, in a process of its own; inputs and answers leave it on no way. Each row
     counts as one prediction. A number is written so that reading it gives the same number.
 
+    With --explain, each row also counts as one explanation, which the license has to allow. Three columns
+    with their contributions go beside each answer, the strongest first.
+
     Examples:
         $ strongroom predict risk patients.csv
         $ strongroom predict risk patients.csv --id-column patient --proba -o answers.parquet
+        $ strongroom predict risk patients.csv --explain -o reasons.csv
         $ cat patients.json | strongroom predict risk - --format json > answers.json
 
     Raises:
         UsageError: the table does not fit the model, or is none.
         LicenseDenied: the license says no; nothing was counted.
-        UnsupportedError: the model gives no probabilities, or an extra is missing.
+        UnsupportedError: the model gives no probabilities or no contributions, or an extra is missing.
         WorkerLost: the process of the model died.
         Error: what `strongroom open` refuses with.
     """
@@ -60,6 +67,10 @@ def predict(
     from strongroom.cli._file import STANDARD, agree_to_replace
     from strongroom.license.request import Right
 
+    if explain and proba:
+        raise UsageError(
+            "--explain goes with the answers of predict", code="explain-proba", hint="leave one of them out"
+        )
     kind = _output_kind(shared, output, format)
     if output is not None and output != STANDARD:
         agree_to_replace(shared.terminal, output, replace=shared.yes)
@@ -73,10 +84,10 @@ def predict(
         passphrase=secrets.license,
         key_passphrase=secrets.home,
     ) as opened:
-        answers = _ask(opened, columns, proba=proba)
+        answers, explanations = _ask(opened, columns, proba=proba, explain=explain)
         # An id column that is called as an answer is must not be written over by it.
         joined = ids | {f"{name}_" if name in ids else name: values for name, values in answers.items()}
-        _write(shared, joined, opened, output, kind)
+        _write(shared, joined, opened, explanations, output, kind)
 
 
 def _output_kind(shared: Shared, output: Path | None, kind: Kind | None) -> Kind:
@@ -114,16 +125,27 @@ def _read(
 _MAX_TABLE_BYTES = 1 << 32
 
 
-def _ask(model: Model, columns: Columns, *, proba: bool) -> dict[str, Any]:
+_REASONS = 3
+
+
+def _ask(model: Model, columns: Columns, *, proba: bool, explain: bool) -> tuple[dict[str, Any], int | None]:
+    """Return the columns of the answers, and the explanations that are left."""
+    left: int | None = None
+    reasons: dict[str, Any] = {}
     try:
-        answer = model.predict_proba(columns) if proba else model.predict(columns)
+        if explain:
+            explanation = model.explain(columns)
+            answer, reasons, left = explanation.answers, explanation.top(_REASONS), explanation.remaining
+        else:
+            answer = model.predict_proba(columns) if proba else model.predict(columns)
     except UsageError as error:
         if error.code not in {"input-columns", "input-shape"} or str(error).startswith("missing"):
             raise
         # The hint of the SDK speaks of data frames.
         hint = "give exactly the columns that the model takes; --id-column NAME keeps one beside the answers"
         raise UsageError(str(error), code=error.code, hint=hint) from error
-    return to_columns(answer, model.info.classes, prefix="probability" if proba else "prediction")
+    found = to_columns(answer, model.info.classes, prefix="probability" if proba else "prediction")
+    return found | reasons, left
 
 
 def to_columns(answer: Any, classes: Collection[str | int], *, prefix: str) -> dict[str, Any]:
@@ -158,7 +180,14 @@ def _flat(values: Any) -> Any:
     return values
 
 
-def _write(shared: Shared, answers: Columns, model: Model, output: Path | None, kind: Kind) -> None:
+def _write(
+    shared: Shared,
+    answers: Columns,
+    model: Model,
+    explanations: int | None,
+    output: Path | None,
+    kind: Kind,
+) -> None:
     from strongroom.cli._file import STANDARD, write_output
     from strongroom.cli.tables import plain_values, write
     from strongroom.cli.tables.json import to_objects
@@ -171,6 +200,8 @@ def _write(shared: Shared, answers: Columns, model: Model, output: Path | None, 
         "rows": rows,
         "remaining": model.info.remaining,
     }
+    if explanations is not None:
+        said["explanations"] = explanations
     if output is None or output == STANDARD:
         if shared.json:
             plain = {name: plain_values(values) for name, values in answers.items()}
@@ -182,7 +213,12 @@ def _write(shared: Shared, answers: Columns, model: Model, output: Path | None, 
     if shared.json:
         shared.terminal.result({**said, "path": str(output)}, "")
     else:
-        shared.terminal.note(f"{rows:,} {'row' if rows == 1 else 'rows'} to {output}.{_left(model)}")
+        left = f"{_left(model)}{_explanations_left(explanations)}"
+        shared.terminal.note(f"{rows:,} {'row' if rows == 1 else 'rows'} to {output}.{left}")
+
+
+def _explanations_left(left: int | None) -> str:
+    return "" if left is None else f" {left:,} {'explanation' if left == 1 else 'explanations'} left."
 
 
 def _left(model: Model) -> str:

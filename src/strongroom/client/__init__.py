@@ -8,9 +8,10 @@ tensors and back (``tables`` has one file for each library), ``process`` runs th
 ``exporting`` writes the files of a package to a folder.
 """
 
+from strongroom.client.explanation import Explanation
 from strongroom.client.exporting import Exported, export
 from strongroom.client.info import ModelInfo
 from strongroom.client.model import Model, open
 from strongroom.client.outputs import TopK
 
-__all__ = ["Exported", "Model", "ModelInfo", "TopK", "export", "open"]
+__all__ = ["Explanation", "Exported", "Model", "ModelInfo", "TopK", "export", "open"]

@@ -46,6 +46,8 @@ class ModelInfo:
     classes: tuple[str | int, ...]
     """The labels of a classifier, in the order of its probabilities."""
     methods: tuple[str, ...]
+    explains: bool
+    """Whether the model can say what each column contributed, if the license allows it."""
 
 
 def info_of(opened: Opened) -> ModelInfo:
@@ -71,4 +73,5 @@ def info_of(opened: Opened) -> ModelInfo:
         columns=tuple(opened.schema.columns),
         classes=tuple(opened.schema.classes),
         methods=tuple(opened.schema.methods),
+        explains=opened.explains,
     )

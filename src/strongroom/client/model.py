@@ -4,6 +4,7 @@
         labels = model.predict(frame)                # a Series with the index of the frame
         probabilities = model.predict_proba(frame)   # a DataFrame, a column for each class
         model.info.remaining                         # predictions that the license still allows
+        model.explain(frame).top(3)                  # the strongest columns, with the right `explain`
 
 The weights are in a process of their own and never come here. One model may be asked
 from several threads, which take turns; after a fork, the child opens its own.
@@ -13,33 +14,39 @@ from __future__ import annotations
 
 import os
 import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
 from strongroom.client import display
+from strongroom.client.explanation import Explanation, explanation_of
 from strongroom.client.info import ModelInfo, info_of
 from strongroom.client.inputs import to_inputs
 from strongroom.client.outputs import from_outputs
 from strongroom.client.process import RuntimeProcess, Wish
 from strongroom.client.secret import Secrets
+from strongroom.client.tables.interface import Table
 from strongroom.errors import FormatError
 from strongroom.license.request import Right
+from strongroom.loaders.tensor import Array
 from strongroom.package.contents import Schema
-from strongroom.worker.messages import Answer, Opened, Predict
+from strongroom.worker.messages import Answer, Explain, Message, Opened, Predict
 from strongroom.worker.tensor import from_array, to_array
 
 START_SECONDS: Final = 300.0
 """How long loading may take, unless the caller says otherwise."""
+_LABELS: Final = "predict"
 
 
 class Model:
     """An open model. Made by ``open``."""
 
-    def __init__(self, runtime: RuntimeProcess, opened: Opened) -> None:
+    def __init__(self, runtime: RuntimeProcess, opened: Opened, right: Right = Right.PREDICT) -> None:
         """Use ``open``."""
         self._runtime = runtime
+        self._right = right
         self._schema: Schema = opened.schema
         self._info = info_of(opened)
         self._finalizer = weakref.finalize(self, runtime.end)
@@ -109,6 +116,29 @@ class Model:
         """
         return self._ask("transform", data)
 
+    def explain(self, data: Any) -> Explanation:
+        """Return what each column contributed to the score of each row.
+
+        Needs the right ``explain``, and counts each row as one explanation and as one prediction;
+        the answers of ``predict`` come along. The base value and the contributions of a
+        row add up to the model's raw score: what a regression answers, the decision function
+        of a classifier, for forests the probability.
+
+        Args:
+            data: as for ``predict``.
+
+        Raises:
+            UsageError: the data do not fit the model (codes ``input-...``).
+            LicenseDenied: the license does not allow it (``right-not-granted``, ``output-policy``,
+                ``explanations-used-up``...); nothing was counted.
+            UnsupportedError: this model cannot say (code ``explain-missing``); nothing was counted.
+            WorkerLost: as ``predict``.
+        """
+        is_asked = self._right is not Right.EXPLAIN and _LABELS in self._schema.methods
+        method = _LABELS if is_asked else None
+        table, answer, outputs = self._exchange(data, lambda number: Explain(id=number, method=method))
+        return explanation_of(table, outputs, self._schema, remaining=answer.explanations)
+
     def close(self) -> None:
         """End the processes of the model. What was reserved and not used goes back to the budget."""
         self._finalizer()
@@ -119,14 +149,19 @@ class Model:
         return not self._finalizer.alive
 
     def _ask(self, method: str, data: Any) -> Any:
+        table, _, outputs = self._exchange(data, lambda number: Predict(id=number, method=method))
+        return from_outputs(table, outputs, self._schema)
+
+    def _exchange(
+        self, data: Any, message: Callable[[int], Message]
+    ) -> tuple[Table, Answer, dict[str, Array]]:
         arrays, table = to_inputs(data, self._schema)
         tensors = tuple(from_array(name, array) for name, array in arrays.items())
-        frame = self._runtime.ask(lambda number: Predict(id=number, method=method), tensors)
+        frame = self._runtime.ask(message, tensors)
         if not isinstance(frame.message, Answer):
             raise FormatError("the model's runtime answers something else", code="unexpected-message")
         self._info = replace(self._info, remaining=frame.message.remaining)
-        outputs = {tensor.name: to_array(tensor) for tensor in frame.tensors}
-        return from_outputs(table, outputs, self._schema)
+        return table, frame.message, {tensor.name: to_array(tensor) for tensor in frame.tensors}
 
     def __enter__(self) -> Model:
         return self
@@ -164,7 +199,7 @@ def open(
             package.
         home: the directory of this party; by default ``STRONGROOM_HOME``, else the user's data
             directory.
-        right: what the session is for; ``predict`` or ``evaluate``.
+        right: what the session is for; ``predict``, ``evaluate``, or ``explain`` for explanations alone.
         license: id of the license to use, where several fit.
         purpose: what the answers are for, where the license asks.
         passphrase: of the pass-phrase file, if the license came with one; by default the
@@ -192,4 +227,4 @@ def open(
         purpose=purpose,
     )
     opened = runtime.open(wish, timeout_seconds=timeout_seconds)
-    return Model(runtime, opened)
+    return Model(runtime, opened, right)

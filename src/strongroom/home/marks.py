@@ -56,7 +56,7 @@ class Reservation:
     predictions: int
     """How many predictions are charged: those of the request and the rest of the block."""
     charged: Mapping[CounterKey, int]
-    """The counts of predictions, and what was added to each."""
+    """The counts of predictions, and of explanations if some were asked for; what was added to each."""
 
 
 class Marks:
@@ -350,9 +350,13 @@ def _charges(verdict: Allowed, request: Request, block: int) -> tuple[Reservatio
         key: request.amount(key.counter) + (extra if key.counter in _IN_BLOCKS else 0)
         for key in verdict.remaining
     }
-    in_blocks = {key: amount for key, amount in added.items() if key.counter in _IN_BLOCKS}
+    # What can be given back. Explanations are never charged ahead: without a block the request is
+    # given back as a whole, and of a block only the predictions that were not asked for.
+    is_whole = request.explanations and not block
+    refundable = _IN_BLOCKS | {CounterName.EXPLANATIONS} if is_whole else _IN_BLOCKS
+    charged = {key: amount for key, amount in added.items() if key.counter in refundable}
     total = request.predictions + extra
-    return Reservation(allowed=verdict, predictions=total, charged=in_blocks), added
+    return Reservation(allowed=verdict, predictions=total, charged=charged), added
 
 
 def _rate_windows(chain: LicenseChain) -> dict[str, timedelta]:

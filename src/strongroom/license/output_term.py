@@ -55,13 +55,14 @@ class Output(Tagged, frozen=True, kw_only=True, tag="output", omit_defaults=True
             verify_count(self.k, "the k of top-k")
 
     def check(self, case: Case) -> Denied | None:
-        """Refuse explanations under ``label``: contributions add up to the number that is withheld."""
-        if self.policy is not OutputKind.LABEL or case.request.right is not Right.EXPLAIN:
+        """Refuse explanations under all but ``full``: contributions add up to the score that is withheld."""
+        if self.policy is OutputKind.FULL or case.request.right is not Right.EXPLAIN:
             return None
         return case.denied(
             self,
             Code.OUTPUT_POLICY,
-            "the output policy 'label' gives out labels only, and an explanation is made of numbers",
+            f"the output policy '{self.policy}' keeps a part of each answer back, and the contributions of "
+            "an explanation add up to all of it",
             case.ask("another output policy"),
         )
 

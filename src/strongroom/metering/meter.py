@@ -3,6 +3,7 @@
     meter = Meter(home.marks, chain, request, facts)
     meter.check(now)                          # raises the marks; charges nothing
     charge = meter.charge(rows, now)          # LicenseDenied: nothing was counted
+    charge = meter.charge_explanations(rows, now)       # with the right and the budget for explanations
     ...                                       # compute
     meter.refund(charge)                      # only if no answer left
     meter.adopt(facts)                        # the lease was renewed, or the broker fell silent
@@ -12,6 +13,9 @@ Counts stand on the disk, charged in blocks before they are used: a process that
 killed loses the rest of its block and gains nothing. A block is at most a hundredth of
 what is left and at most 1000, so that a small budget is exact to the row whatever
 happens. Time and terms are decided anew for each request.
+
+Explanations are never charged ahead: each request goes to the disk, as a use of the right
+``explain``. An explanation holds the score of its row, so it counts as a prediction too.
 
 When a lease is renewed, what is in hand was reported under the old one and is paid for: it
 is used up first, in the period that it was taken from.
@@ -30,7 +34,7 @@ from strongroom.license.chain import LicenseChain
 from strongroom.license.evaluate import evaluate
 from strongroom.license.marks import raise_clock
 from strongroom.license.period import CounterKey, CounterName
-from strongroom.license.request import Facts, Request
+from strongroom.license.request import Facts, Request, Right
 from strongroom.license.verdict import Allowed, Denied, OutputPolicy, raise_denied
 
 _MAX_BLOCK: Final = 1000
@@ -67,6 +71,10 @@ class Charge:
     """What it was taken from; None: all of it was paid for under a lease before."""
     prepaid: int = 0
     """How many of the predictions were paid for under a lease before."""
+    explains: bool = False
+    """Whether as many explanations were charged."""
+    explanations: int | None = None
+    """Explanations left after it; None: they are not counted, or it is for predictions alone."""
 
 
 class Meter:
@@ -150,6 +158,33 @@ class Meter:
                 reservation=charge.reservation if predictions > paid else None,
             )
 
+    def charge_explanations(self, rows: int, now: datetime) -> Charge:
+        """Allow and charge one request for explanations: under the right ``explain``, on the disk at once.
+
+        Raises:
+            LicenseDenied: a term says no; nothing was counted.
+            IntegrityError: the counts on the disk were changed by somebody else.
+            StorageUnavailable: they cannot be read or written.
+        """
+        request = dataclasses.replace(self._request, right=Right.EXPLAIN, predictions=rows, explanations=rows)
+        with self._lock:
+            verdict = self._ledger.reserve(self._chain, request, self._facts, now)
+            if isinstance(verdict, Denied) and self._unused:
+                # As for predictions: what is in hand counts as used on the disk.
+                self.close()
+                verdict = self._ledger.reserve(self._chain, request, self._facts, now)
+            reserved = _or_raise(verdict)
+            left = _least(reserved.allowed)
+            self._remaining = None if left is None else left + self._unused
+            return Charge(
+                rows,
+                reserved.allowed.output,
+                self.remaining,
+                reserved,
+                explains=True,
+                explanations=_explanations(reserved.allowed),
+            )
+
     def _charge_rest(self, predictions: int, reservation: Reservation | None, now: datetime) -> Charge:
         if reservation is None or self._unused < predictions:
             return self._charge_ledger(predictions, now)
@@ -174,6 +209,8 @@ class Meter:
                 return
             if charge.reservation is not self._reservation:
                 self._ledger.give_back(self._chain.owner, charge.reservation, amount)
+                if charge.explains and self._remaining is not None:
+                    self._remaining += amount
                 return
             self._unused += amount
             if self._remaining is not None:
@@ -251,6 +288,11 @@ def _periods(allowed: Allowed) -> frozenset[str]:
 
 def _least(allowed: Allowed) -> int | None:
     return min(_counted(allowed).values(), default=None)
+
+
+def _explanations(allowed: Allowed) -> int | None:
+    left = [rest for key, rest in allowed.remaining.items() if key.counter is CounterName.EXPLANATIONS]
+    return min(left, default=None)
 
 
 def _or_raise(verdict: T | Denied) -> T:

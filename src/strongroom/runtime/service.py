@@ -44,7 +44,7 @@ from strongroom.worker.channel import Channel
 from strongroom.worker.frames import Frame
 from strongroom.worker.messages import Failure, Load, Open, Opened, Pipes
 
-_RIGHTS: Final = (Right.PREDICT, Right.EVALUATE, Right.EXPORT)
+_RIGHTS: Final = (Right.PREDICT, Right.EVALUATE, Right.EXPLAIN, Right.EXPORT)
 
 
 def serve(
@@ -134,7 +134,7 @@ class _Service:
             right=opening.request.right,
             authorization=authorization,
         )
-        return _opened(opening, schema, allowed, meter), supervisor
+        return _opened(opening, schema, allowed, meter, explains=worker.process.explains), supervisor
 
     def _open_by_lease(self, home: Home, opening: Opening, worker: _Worker) -> tuple[Opened, Supervisor]:
         worker_key = worker.process.prepare()
@@ -161,7 +161,8 @@ class _Service:
             right=opening.request.right,
             authorization=session,
         )
-        return _opened(opening, schema, allowed, meter, lease_ends=session.ends_at), supervisor
+        explains, ends_at = worker.process.explains, session.ends_at
+        return _opened(opening, schema, allowed, meter, explains=explains, lease_ends=ends_at), supervisor
 
     def _start_worker(self, home: Home, opening: Opening, pipes: Pipes) -> _Worker:
         with _worker_files(home, opening) as (package, sealing_key):
@@ -207,7 +208,13 @@ class _Worker:
 
 
 def _opened(
-    opening: Opening, schema: Schema, allowed: Allowed, meter: Meter, *, lease_ends: datetime | None = None
+    opening: Opening,
+    schema: Schema,
+    allowed: Allowed,
+    meter: Meter,
+    *,
+    explains: bool,
+    lease_ends: datetime | None = None,
 ) -> Opened:
     # A lease ends soon and is renewed by itself: what ends for good is the license.
     ends = [term.at for _, term in opening.chain.terms() if isinstance(term, Expires)]
@@ -225,6 +232,7 @@ def _opened(
         remaining=meter.remaining,
         lease_ends=None if lease_ends is None else to_instant(lease_ends),
         standing=None if allowed.standing is Standing.NORMAL else allowed.standing.value,
+        explains=explains,
     )
 
 

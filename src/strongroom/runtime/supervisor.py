@@ -4,18 +4,23 @@
 
 For each prediction: check it, take in a lease that was renewed or ended, ask the license and
 charge its rows, have the worker compute, cut the answer down to what may leave, answer. A
-request that fails on the way is not counted. Bytes of the client that are no message get an
-error and the loop goes on; it ends when the client closes, or when its process is gone.
+request that fails on the way is not counted. An explanation goes the same way, under the
+right ``explain`` and with its own budget, and leaves only where the output policy keeps nothing
+back. Bytes of the client that are no message get an error and the loop goes on; it ends when
+the client closes, or when its process is gone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from strongroom.errors import Error, FormatError, LicenseDenied
 from strongroom.license.codes import Code
 from strongroom.license.request import Right
 from strongroom.license.verdict import OutputPolicy
+from strongroom.loaders.interface import explain_missing
 from strongroom.metering.meter import Charge, Meter
 from strongroom.package.contents import Schema
 from strongroom.runtime.authorization import Authorization
@@ -23,9 +28,9 @@ from strongroom.runtime.watch import ClientLost
 from strongroom.runtime.worker_process import WorkerProcess
 from strongroom.worker.channel import Channel
 from strongroom.worker.frames import Frame, Tensor
-from strongroom.worker.inputs import count_rows, verify_request
-from strongroom.worker.messages import Answer, Chunk, Export, Exported, Failure, File, Predict
-from strongroom.worker.output import restrict, verify_method
+from strongroom.worker.inputs import count_rows, verify_request, verify_tensors
+from strongroom.worker.messages import Answer, Chunk, Explain, Export, Exported, Failure, File, Predict
+from strongroom.worker.output import restrict, verify_explain, verify_method
 from strongroom.worker.tensor import from_array, to_array
 
 _EVERYTHING = OutputPolicy()
@@ -85,16 +90,18 @@ class Supervisor:
         match frame.message:
             case Predict(id=number, method=method):
                 self._predict(number, method, frame.tensors)
+            case Explain(id=number, method=method):
+                self._explain(number, method, frame.tensors)
             case Export(id=number):
                 self._export(number)
             case _:
                 raise FormatError("a client does not send this message here", code="unexpected-message")
 
     def _predict(self, number: int, method: str, tensors: tuple[Tensor, ...]) -> None:
-        if self._right is Right.EXPORT:
+        if self._right in (Right.EXPLAIN, Right.EXPORT):
             raise _opened_for(self._right)
         verify_request(self._schema, method, tensors)
-        charge = self._charge(count_rows(self._schema, tensors))
+        charge = self._charge(count_rows(self._schema, tensors), self._meter.charge)
         try:
             verify_method(charge.output, self._schema, method)
             answer = self._worker.ask(Frame(Predict(id=number, method=method), tensors))
@@ -108,16 +115,40 @@ class Supervisor:
         self._client.send(Frame(Answer(id=number, remaining=charge.remaining), outputs))
         self._authorization.note(charge.remaining)
 
-    def _charge(self, rows: int) -> Charge:
+    def _explain(self, number: int, method: str | None, tensors: tuple[Tensor, ...]) -> None:
+        # Answers of a method need the right of the session, and that is not to predict.
+        if self._right is Right.EXPORT or (method is not None and self._right is Right.EXPLAIN):
+            raise _opened_for(self._right)
+        if method is None:
+            verify_tensors(self._schema, tensors)
+        else:
+            verify_request(self._schema, method, tensors)
+        if not self._worker.explains:
+            raise explain_missing("this model")
+        charge = self._charge(count_rows(self._schema, tensors), self._meter.charge_explanations)
+        try:
+            verify_explain(charge.output)
+            answer = self._worker.ask(Frame(Explain(id=number, method=method), tensors))
+            if answer.message != Answer(id=number):
+                raise FormatError("the sealed worker answers something else", code="unexpected-message")
+        except Error:
+            # No answer leaves, so nothing was used.
+            self._meter.refund(charge)
+            raise
+        left = Answer(id=number, remaining=charge.remaining, explanations=charge.explanations)
+        self._client.send(Frame(left, answer.tensors))
+        self._authorization.note(charge.remaining)
+
+    def _charge(self, rows: int, charge: Callable[[int, datetime], Charge]) -> Charge:
         self._authorization.refresh()
         # A slice that is used up is followed by a share; a table larger than that by what it needs.
         for _ in range(_RESCUES):
             try:
-                return self._meter.charge(rows, self._authorization.now())
+                return charge(rows, self._authorization.now())
             except LicenseDenied as denied:
                 if not self._authorization.rescue(denied, rows):
                     raise
-        return self._meter.charge(rows, self._authorization.now())
+        return charge(rows, self._authorization.now())
 
     def _shaped(self, outputs: tuple[Tensor, ...], policy: OutputPolicy, method: str) -> tuple[Tensor, ...]:
         if policy == _EVERYTHING:

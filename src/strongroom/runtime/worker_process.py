@@ -37,6 +37,8 @@ class WorkerProcess:
         """Use ``start``."""
         self._process = process
         self._channel = channel
+        self.explains = False
+        """Whether the loaded model can say what each column contributed."""
 
     @classmethod
     def start(cls, *, pass_fds: Iterable[int], waiter: Callable[[int], Callable[[], None]]) -> WorkerProcess:
@@ -75,6 +77,7 @@ class WorkerProcess:
         message = self._begin(load)
         if not isinstance(message, Ready):
             raise FormatError("the sealed worker answers something else", code="unexpected-message")
+        self.explains = message.explains
         return message.schema
 
     def prepare(self) -> str:

@@ -29,6 +29,15 @@ def verify_request(schema: Schema, method: str, tensors: Sequence[Tensor]) -> No
             code="method-missing",
             hint=f"it has: {', '.join(schema.methods)}",
         )
+    verify_tensors(schema, tensors)
+
+
+def verify_tensors(schema: Schema, tensors: Sequence[Tensor]) -> None:
+    """Check that the model takes tensors of these names and shapes.
+
+    Raises:
+        UsageError: codes ``input-missing``, ``input-unknown``, ``input-shape``, ``input-rows``.
+    """
     given = {tensor.name: tensor for tensor in tensors}
     for field in schema.inputs:
         if field.name not in given:

@@ -60,7 +60,7 @@ class Open(_Message, frozen=True, kw_only=True, tag="open"):
     reference: str
     """``[owner/]name[@version]`` or a path."""
     right: str
-    """What the session is for: ``predict``, ``evaluate`` or ``export``."""
+    """What the session is for: ``predict``, ``evaluate``, ``explain`` or ``export``."""
     license: str | None = None
     """Which license to use, where several fit."""
     purpose: str | None = None
@@ -85,6 +85,8 @@ class Opened(_Message, frozen=True, kw_only=True, tag="opened"):
     """When the lease ends by itself if nobody renews it; absent without a broker."""
     standing: str | None = None
     """``grace`` or ``break-glass``, if the broker is silent and the lease has ended."""
+    explains: bool = False
+    """Whether the model can say what each column contributed."""
 
 
 class Prepare(_Message, frozen=True, kw_only=True, tag="prepare"):
@@ -128,6 +130,8 @@ class Ready(_Message, frozen=True, kw_only=True, tag="ready"):
     """Worker: the model is loaded."""
 
     schema: Schema
+    explains: bool = False
+    """Whether the model can say what each column contributed."""
 
 
 class Predict(_Message, frozen=True, kw_only=True, tag="predict"):
@@ -137,12 +141,22 @@ class Predict(_Message, frozen=True, kw_only=True, tag="predict"):
     method: str
 
 
+class Explain(_Message, frozen=True, kw_only=True, tag="explain"):
+    """Client: say what each column contributed to the score of each row of this frame."""
+
+    id: Number
+    method: str | None = None
+    """A method to run on the same rows: its outputs come in the same answer, and nothing is counted twice."""
+
+
 class Answer(_Message, frozen=True, kw_only=True, tag="answer"):
     """Worker, supervisor: the outputs are the tensors of this frame."""
 
     id: Number
     remaining: Number | None = None
     """Predictions that the license still allows, if it counts them."""
+    explanations: Number | None = None
+    """Explanations that the license still allows, if it counts them; in answer to ``explain``."""
 
 
 class Export(_Message, frozen=True, kw_only=True, tag="export"):
@@ -212,6 +226,7 @@ Message = (
     | Load
     | Ready
     | Predict
+    | Explain
     | Answer
     | Export
     | File

@@ -47,6 +47,21 @@ def verify_method(policy: OutputPolicy, schema: Schema, method: str) -> None:
         )
 
 
+def verify_explain(policy: OutputPolicy) -> None:
+    """Refuse explanations unless the policy lets everything leave.
+
+    A base value and contributions add up to the score before it is rounded or left out, of
+    every class; rounded ones say more of it than a rounded probability does.
+
+    Raises:
+        LicenseDenied: code ``output-policy``.
+    """
+    if policy != OutputPolicy():
+        raise _denied(
+            "the license lets only a part of an answer leave, and an explanation is made of all of it"
+        )
+
+
 def restrict(
     outputs: Mapping[str, Array], policy: OutputPolicy, schema: Schema, method: str
 ) -> dict[str, Array]:

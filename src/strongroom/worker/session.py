@@ -27,6 +27,7 @@ from strongroom.worker.frames import Datatype, Frame, Tensor
 from strongroom.worker.messages import (
     Answer,
     Chunk,
+    Explain,
     Export,
     Exported,
     Failure,
@@ -99,7 +100,8 @@ class Session:
             self._model = load_model(package)
             # Nothing will be decrypted any more: neither the file nor the key is needed.
             source.close()
-        return Ready(schema=package.contents.schema)
+        explains = self._model is not None and self._model.explains
+        return Ready(schema=package.contents.schema, explains=explains)
 
     def _serve_one(self) -> bool:
         """Answer one message; False at the end."""
@@ -123,6 +125,8 @@ class Session:
         match frame.message:
             case Predict(id=number, method=method):
                 self._predict(number, method, frame.tensors)
+            case Explain(id=number, method=method):
+                self._explain(number, method, frame.tensors)
             case Export(id=number):
                 self._export(number)
             case _:
@@ -133,6 +137,16 @@ class Session:
             raise _right_not_granted("this session was opened to export, not to predict")
         inputs = {tensor.name: to_array(tensor) for tensor in tensors}
         outputs = self._model.predict(inputs, method)
+        answer = tuple(from_array(name, array) for name, array in outputs.items())
+        self._channel.send(Frame(Answer(id=number), answer))
+
+    def _explain(self, number: int, method: str | None, tensors: tuple[Tensor, ...]) -> None:
+        if self._model is None:
+            raise _right_not_granted("this session was opened to export, not to explain")
+        inputs = {tensor.name: to_array(tensor) for tensor in tensors}
+        outputs = {} if method is None else self._model.predict(inputs, method)
+        # Last, so that no output of the model can take the place of an explanation.
+        outputs |= self._model.explain(inputs)
         answer = tuple(from_array(name, array) for name, array in outputs.items())
         self._channel.send(Frame(Answer(id=number), answer))
 

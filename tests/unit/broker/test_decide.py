@@ -241,8 +241,11 @@ class TestSlices:
 
     def test_what_is_used_up_of_one_count_does_not_stop_another(self) -> None:
         chain = chain_of(DAILY, Explanations(limit=9, per=Period.MONTH), Runtimes(limit=1))
-        used = {CounterKey(chain.id, CounterName.PREDICTIONS, TODAY): 100}
-        assert budget(given(chain, used=used)) == {"explanations/month": 9}
+        used = {CounterKey(chain.id, CounterName.EXPLANATIONS, "2026-11"): 9}
+        assert set(budget(given(chain, used=used))) == {"predictions/day"}
+        # An explanation counts as a prediction too.
+        no_predictions = {CounterKey(chain.id, CounterName.PREDICTIONS, TODAY): 100}
+        assert denied(chain, used=no_predictions).code == "predictions-used-up"
         only = chain_of(DAILY, Tokens(limit=1, per=Period.DAY), base=PREDICT)
         no_tokens = {CounterKey(only.id, CounterName.TOKENS, TODAY): 1}
         assert denied(only, used=no_tokens).code == "tokens-used-up"

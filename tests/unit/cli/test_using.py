@@ -7,8 +7,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pyarrow.parquet
 import pytest
+import skops.io
+from sklearn.linear_model import LinearRegression
 
 from strongroom.cli.predict import to_columns
 from strongroom.client import TopK
@@ -336,4 +340,36 @@ def test_a_folder_that_does_not_exist_is_noticed_before_anything_is_counted(
 ) -> None:
     words = ("predict", "risk", ready.table, "--id-column", "patient", "-o", tmp_path / "no" / "a.csv")
     assert "[no-folder]" in ready.clinic.run(*words, code=3).stderr
+    assert ready.clinic.run("models", "--json").json["models"][0]["remaining"] == 1000
+
+
+def test_predict_explains_where_model_and_license_allow_it(scene: Scene, tmp_path: Path) -> None:
+    rows = np.random.default_rng(3).normal(size=(60, 3))
+    frame = pd.DataFrame(rows, columns=["age", "bmi", "smoker"])
+    model, table = tmp_path / "linear.skops", tmp_path / "rows.csv"
+    skops.io.dump(LinearRegression().fit(frame, 2 * frame["age"] - 5 * frame["bmi"]), model)
+    frame.iloc[:2].assign(patient=["007", "008"]).to_csv(table, index=False)
+    frame.to_csv(tmp_path / "sample.csv", index=False)
+    seal = ("seal", model, "--name", "risk", "--version", "2.0.0", "--sample", tmp_path / "sample.csv")
+    scene.hospital.run(*seal)
+    words = ("--right", "predict", "--right", "explain")
+    scene.accept(scene.grant(*words, "--explanations", "3/month"))
+    target = tmp_path / "reasons.csv"
+    predict = ("predict", "risk", table, "--id-column", "patient")
+    outcome = scene.clinic.run(*predict, "--explain", "-o", target)
+    assert "1 explanation left" in outcome.stderr
+    lines = target.read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("patient,prediction,reason_1,contribution_1,reason_2")
+    assert {line.split(",")[2] for line in lines[1:]} <= {"age", "bmi"}
+    assert "[explanations-used-up]" in scene.clinic.run(*predict, "--explain", code=5).stderr
+    scene.clinic.run(*predict)
+    assert "[explain-proba]" in scene.clinic.run(*predict, "--explain", "--proba", code=2).stderr
+
+
+def test_predict_explains_nothing_without_the_right_or_a_model_that_can(ready: Scene) -> None:
+    refused = ready.clinic.run(
+        "predict", "risk", ready.table, "--id-column", "patient", "--explain", code=None
+    )
+    assert refused.code != 0
+    assert "[explain-missing]" in refused.stderr
     assert ready.clinic.run("models", "--json").json["models"][0]["remaining"] == 1000

@@ -228,12 +228,13 @@ def test_output_policies_narrow_each_other() -> None:
     assert policy(Output(policy=OutputKind.LABEL), children=[[ROUNDED]]) == OutputPolicy(3, None, True)
 
 
-def test_a_label_is_not_explained() -> None:
+def test_only_full_answers_are_explained() -> None:
     explain = request(right=Right.EXPLAIN, explanations=1)
     for term, code in [
         (Output(policy=OutputKind.LABEL), "output-policy"),
-        (ROUNDED, "allowed"),
-        (TOP, "allowed"),
+        (ROUNDED, "output-policy"),
+        (TOP, "output-policy"),
+        (Output(policy=OutputKind.FULL), "allowed"),
     ]:
         assert code_of(decide(chain_of(term), asked=explain)) == code
 

@@ -9,11 +9,10 @@ from pathlib import Path
 from strongroom.home.keystore import Keystore
 from strongroom.home.marks import Marks
 from strongroom.license.documents import OfflineFile
-from strongroom.license.period import CounterName
 from strongroom.license.request import Authority, AuthorityKind, Budget, Facts, Level, Request, Right
 from strongroom.license.signing import verify_by_owner
 from strongroom.license.term import Term
-from strongroom.license.terms import Predictions
+from strongroom.license.terms import Explanations, Predictions
 from strongroom.metering.meter import Meter
 from tests.unit.runtime.world import NOW, World
 
@@ -65,9 +64,9 @@ class Counting:
 def counting_in(folder: Path, *terms: Term, rights: Sequence[Right] = (Right.PREDICT,)) -> Counting:
     """Grant a license with these terms and an offline file that has all of its budget."""
     budget = [
-        Budget(counter=CounterName.PREDICTIONS, limit=term.limit, per=term.per)
+        Budget(counter=term.counter, limit=term.limit, per=term.per)
         for term in terms
-        if isinstance(term, Predictions)
+        if isinstance(term, Predictions | Explanations)
     ]
     world = World.make(folder, terms=terms, rights=rights, budget=budget)
     keys = Keystore(folder / "keys", folder / "lock", encrypted=False, passphrase=None)

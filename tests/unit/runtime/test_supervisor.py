@@ -12,9 +12,20 @@ import pytest
 from strongroom.errors import Error, FormatError, LicenseDenied, UnsupportedError, UsageError, WorkerLost
 from strongroom.license.period import Period
 from strongroom.license.request import Right
-from strongroom.license.terms import Output, OutputKind, Predictions
+from strongroom.license.terms import Explanations, Output, OutputKind, Predictions
 from strongroom.runtime.worker_process import WorkerProcess
-from strongroom.worker.messages import Answer, Chunk, Export, Exported, File, Open, Pipes, Predict, Ready
+from strongroom.worker.messages import (
+    Answer,
+    Chunk,
+    Explain,
+    Export,
+    Exported,
+    File,
+    Open,
+    Pipes,
+    Predict,
+    Ready,
+)
 from strongroom.worker.tensor import from_array, to_array
 from tests.unit.runtime.processes import Runtime
 
@@ -206,3 +217,56 @@ def test_a_worker_that_exports_something_else_is_not_believed(
     runtime = start(rights=EXPORTING, right=Right.EXPORT)
     monkeypatch.setattr(WorkerProcess, "ask", lambda _self, frame: type(frame)(Answer(id=frame.message.id)))
     assert refusal(runtime, Export(id=4)).code == "unexpected-message"
+
+
+def explain(runtime: Runtime, count: int = 3, method: str | None = None) -> Any:
+    return runtime.ask(Explain(id=1, method=method), rows(runtime, count))
+
+
+EXPLAINING = (Right.EXPLAIN, Right.PREDICT)
+
+
+def test_contributions_add_up_to_the_score_and_answers_come_along(start: Start) -> None:
+    runtime = start(HUNDRED, rights=EXPLAINING)
+    answer = explain(runtime, method="predict_proba")
+    assert answer.message == Answer(id=1, remaining=97)
+    outputs = {tensor.name: to_array(tensor) for tensor in answer.tensors}
+    score = outputs["base_values"] + outputs["contributions"].sum(axis=2)
+    assert np.allclose(1 / (1 + np.exp(-score[:, 0])), runtime.model.probabilities[:3, 1])
+    assert np.array_equal(outputs["predict_proba"], runtime.model.probabilities[:3])
+    alone = {tensor.name: to_array(tensor) for tensor in explain(runtime).tensors}
+    assert set(alone) == {"base_values", "contributions"}
+
+
+def test_a_model_that_cannot_explain_costs_nothing(start: Start) -> None:
+    runtime = start(HUNDRED, rights=EXPLAINING)
+    runtime._worker.explains = False
+    error = refusal(runtime, Explain(id=1), rows(runtime))
+    assert (type(error), error.code) == (UnsupportedError, "explain-missing")
+    assert runtime.meter.remaining == 100
+
+
+def test_an_explanation_that_fails_costs_nothing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = start(HUNDRED, Explanations(limit=9, per=Period.TOTAL), rights=EXPLAINING)
+    for method, code in ((None, "input-refused"), ("transform", "method-missing")):
+        bad = from_array("input", np.full((7, 4), np.nan))
+        assert refusal(runtime, Explain(id=1, method=method), bad).code == code
+    ask = WorkerProcess.ask
+    monkeypatch.setattr(
+        WorkerProcess, "ask", lambda self, frame: type(frame)(Exported(id=1), ask(self, frame).tensors)
+    )
+    assert refusal(runtime, Explain(id=1), rows(runtime)).code == "unexpected-message"
+    assert runtime.meter.remaining == 100
+    runtime.meter.close()
+    assert runtime.counting.used == {}
+
+
+def test_explanations_and_predictions_share_what_is_left_to_the_last_row(start: Start) -> None:
+    runtime = start(Predictions(limit=1000, per=Period.TOTAL), rights=EXPLAINING)
+    # A block of ten is in hand after this.
+    assert runtime.ask(Predict(id=1, method="predict"), rows(runtime, 1)).message.remaining == 999
+    for count, left in ((499, 500), (500, 0)):
+        assert explain(runtime, count).message.remaining == left
+    assert refusal(runtime, Explain(id=1), rows(runtime, 1)).code == "predictions-used-up"
+    runtime.meter.close()
+    assert runtime.counting.used == {"total": 1000}

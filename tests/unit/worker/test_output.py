@@ -8,7 +8,7 @@ import pytest
 from strongroom.errors import LicenseDenied
 from strongroom.license.verdict import OutputPolicy
 from strongroom.package.contents import Schema
-from strongroom.worker.output import restrict, verify_method
+from strongroom.worker.output import restrict, verify_explain, verify_method
 
 CLASSIFIER = Schema(inputs=[], outputs=[], classes=["ill", "unsure", "well"], methods=["predict"])
 NUMBERED = Schema(inputs=[], outputs=[], classes=[3, 5, 7], methods=["predict"])
@@ -110,3 +110,11 @@ def test_methods_that_give_numbers_are_refused_with_a_remedy(policy: OutputPolic
 @pytest.mark.parametrize("policy", [ONLY_LABEL, BEST_TWO])
 def test_a_model_without_classes_gives_nothing_where_only_labels_may_leave(policy: OutputPolicy) -> None:
     refused({"y": np.array([1.5])}, policy, REGRESSOR, "predict")
+
+
+@pytest.mark.parametrize("policy", [ONLY_LABEL, BEST_TWO, OutputPolicy(decimals=15)])
+def test_explanations_leave_only_with_everything(policy: OutputPolicy) -> None:
+    verify_explain(OutputPolicy())
+    with pytest.raises(LicenseDenied) as caught:
+        verify_explain(policy)
+    assert caught.value.code == "output-policy"

@@ -33,6 +33,7 @@ from strongroom.worker.frames import Frame
 from strongroom.worker.messages import (
     Answer,
     Chunk,
+    Explain,
     Export,
     Exported,
     Failure,
@@ -96,7 +97,7 @@ def refusal(supervisor: Supervisor, message: Any, *tensors: Any) -> Error:
 
 def test_a_model_is_loaded_and_answers(world: World, supervisor: Supervisor) -> None:
     ready = supervisor.ask(world.load())
-    assert ready.message == Ready(schema=world.model.schema)
+    assert ready.message == Ready(schema=world.model.schema, explains=True)
     rows = from_array("input", world.model.data)
     for method, expected in (("predict", world.model.labels), ("predict_proba", world.model.probabilities)):
         answer = supervisor.ask(Predict(id=5, method=method), rows)
@@ -292,7 +293,11 @@ def test_large_files_stream_in_pieces(
 
 
 def test_a_session_to_predict_exports_nothing_and_the_other_way_round(world: World) -> None:
-    for right, message in (("predict", Export(id=1)), ("export", Predict(id=1, method="predict"))):
+    for right, message in (
+        ("predict", Export(id=1)),
+        ("export", Predict(id=1, method="predict")),
+        ("export", Explain(id=1)),
+    ):
         supervisor = Supervisor()
         supervisor.ask(world.load(right=right))
         error = refusal(supervisor, message)
