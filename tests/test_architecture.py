@@ -54,6 +54,7 @@ RANKS = {
     "crypto": 20,
     "storage": 15,
     "loaders": 15,
+    "hardening": 12,
     "_encoding": 10,
     "_limits": 5,
     "errors": 5,

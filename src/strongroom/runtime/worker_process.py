@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from strongroom.errors import FormatError, WorkerLost
+from strongroom.hardening.limits import WorkerLimits
 from strongroom.package.contents import Schema
 from strongroom.runtime.watch import ClientLost
 from strongroom.worker.channel import Channel
@@ -58,7 +59,14 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                process = _spawn([theirs.fileno(), *pass_fds])
+                process = _spawn(theirs.fileno(), list(pass_fds), WorkerLimits.from_environment(os.environ))
+            except ValueError as error:
+                ours.close()
+                raise WorkerLost(
+                    f"the sealed worker cannot be started: {error}",
+                    code="start-failed",
+                    hint="correct the setting",
+                ) from error
             except OSError as error:
                 ours.close()
                 raise WorkerLost(
@@ -142,17 +150,18 @@ class WorkerProcess:
         return frame
 
 
-def _spawn(descriptors: list[int]) -> subprocess.Popen[bytes]:
+def _spawn(connection: int, inherited: list[int], limits: WorkerLimits) -> subprocess.Popen[bytes]:
+    arguments = [str(connection), str(os.getpid()), limits.to_text(), *map(str, inherited)]
     return subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
         # -I: no user site, no PYTHON* variables, no current directory; -B: no bytecode is written.
-        [sys.executable, "-I", "-B", "-m", "strongroom.worker", str(descriptors[0]), str(os.getpid())],
+        [sys.executable, "-I", "-B", "-m", "strongroom.worker", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         # What a library prints may quote weights or inputs.
         stderr=subprocess.DEVNULL,
         cwd="/",
         env=_environment(),
-        pass_fds=descriptors,
+        pass_fds=[connection, *inherited],
     )
 
 

@@ -1,10 +1,11 @@
 """Harden a process before it touches a secret: no core dump, no tracing, no outliving its parent.
 
-    harden(parent=4711)      # first statement of the worker
+    harden(parent=4711)      # first statement of a worker
+    report = confine(...)    # its second: ``hardening.confining``
 
 Nothing here but system calls: it runs before any library is imported, since what a
-library starts (threads, files) cannot be taken back. Isolation from network, files and
-other programs comes with the hardening issue; this is the part that costs nothing.
+library starts (threads, files) cannot be taken back. A supervisor only hardens itself: it
+has a network and files to see to.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The worker's own life: open the package, load the model, answer until the supervisor ends.
 
-    Session(Channel(connection, peer="supervisor")).run()
+    Session(Channel(connection, peer="supervisor"), memory, report).run()
 
 With the right ``export`` nothing is loaded or run, and files can be streamed out; with
 any other right nothing can be streamed out. Weights exist here and nowhere else: in
@@ -12,7 +12,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from strongroom.crypto.hpke import SealingSecret
 from strongroom.errors import Error, FormatError, LicenseDenied, WorkerLost
+from strongroom.hardening.report import Report
+from strongroom.hardening.secret_memory import SecretMemory, wipe
 from strongroom.keys.key_pair import SealingKey
 from strongroom.license.codes import Code
 from strongroom.license.request import Right
@@ -46,11 +49,21 @@ _CHUNK_BYTES: Final = 4 << 20
 class Session:
     """One supervisor, one package."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(
+        self, channel: Channel, memory: SecretMemory | None = None, report: Report | None = None
+    ) -> None:
+        """Serve the supervisor at the other end.
+
+        Args:
+            channel: to the supervisor.
+            memory: for the one-time key while it waits.
+            report: what confines this process.
+        """
         self._channel = channel
+        self._memory = memory or SecretMemory.reserve()
+        self._report = report or Report(())
         self._model: LoadedModel | None = None
         self._package: OpenPackage | None = None
-        self._one_time: SealingKey | None = None
 
     def run(self) -> None:
         """Serve until the supervisor closes, or is lost."""
@@ -87,13 +100,22 @@ class Session:
     def _prepare(self) -> None:
         # Before any code of a model or its library runs here: what is wrapped to this key
         # can be opened by this process alone.
-        self._one_time = SealingKey.generate()
-        self._channel.send(Frame(Prepared(worker_key=self._one_time.public_text)))
+        one_time = SealingKey.generate()
+        self._memory.put(bytearray(one_time.secret.to_bytes()))
+        self._channel.send(Frame(Prepared(worker_key=one_time.public_text)))
+
+    def _take_one_time(self) -> SealingKey | None:
+        waiting = self._memory.take()
+        if waiting is None:
+            return None
+        try:
+            return SealingKey(SealingSecret.from_bytes(bytes(waiting)))
+        finally:
+            wipe(waiting)
 
     def _load(self, load: Load) -> Ready:
         source = LocalSource(load.package_fd)
-        one_time, self._one_time = self._one_time, None
-        package = unseal.open_package(source, load, one_time)
+        package = unseal.open_package(source, load, self._take_one_time())
         if load.right == Right.EXPORT:
             self._package = package
         else:
@@ -162,7 +184,7 @@ class Session:
     def _send_chunk(self, number: int, package: OpenPackage, file: FileEntry, offset: int) -> None:
         data = package.read_range(file.name, offset, min(_CHUNK_BYTES, file.size - offset))
         self._channel.send(Frame(Chunk(id=number), (Tensor("data", Datatype.UINT8, (len(data),), data),)))
-        data[:] = bytes(len(data))
+        wipe(data)
 
 
 def load_model(package: OpenPackage) -> LoadedModel:
@@ -185,7 +207,7 @@ def load_model(package: OpenPackage) -> LoadedModel:
         return loader.load(files, contents.loader, contents.schema)
     finally:
         for buffer in files.values():
-            buffer[:] = bytes(len(buffer))
+            wipe(buffer)
 
 
 def _right_not_granted(reason: str) -> LicenseDenied:

@@ -9,9 +9,11 @@ from strongroom.worker.channel import Channel
 from strongroom.worker.frames import Frame
 from strongroom.worker.messages import Export, Failure
 
+LIMITS = "1000000000000,0,256"
+
 
 def start(descriptor: int, parent: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-I", "-m", "strongroom.worker", str(descriptor), str(parent)]
+    command = [sys.executable, "-I", "-m", "strongroom.worker", str(descriptor), str(parent), LIMITS]
     return subprocess.Popen(command, pass_fds=[descriptor])
 
 
