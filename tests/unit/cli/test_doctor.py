@@ -16,6 +16,7 @@ import pytest
 from strongroom.cli._shared import Shared
 from strongroom.cli.doctor import kernel, library, party, protection
 from strongroom.cli.doctor.finding import Finding, Level
+from strongroom.hardening.report import Measure
 from tests.scenarios.command_line import run_in_process
 from tests.unit.cli.conftest import Party, Scene
 
@@ -153,7 +154,7 @@ def test_the_kernel_is_asked_and_not_guessed() -> None:
 
 
 def test_the_level_of_this_machine_is_said() -> None:
-    (finding,) = protection.findings()
+    finding = next(iter(protection.findings()))
     assert finding.message.startswith("local: a model runs under a user's own account")
     assert "sealed, attested, hosted yet" in finding.message
 
@@ -206,3 +207,12 @@ def test_the_clock_of_a_command_line_is_read_once() -> None:
     first = shared.now
     time.sleep(0.001)
     assert shared.now == first
+
+
+def test_the_measures_of_a_worker_are_told_each_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = {each.check: each for each in protection.findings()}
+    assert held["worker, programs"].level is Level.PASS
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    lacking = [each for each in protection.findings() if each.check.startswith("worker, ")]
+    assert len(lacking) == len(Measure)
+    assert all(each.level is Level.WARN and each.fix for each in lacking)
