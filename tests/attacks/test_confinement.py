@@ -102,7 +102,6 @@ class TestNetwork:
     def test_there_is_none(self) -> None:
         said = confined(
             """
-            import socket
             for family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX, 16, 17):
                 for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW):
                     attempt(lambda: socket.socket(family, kind))
