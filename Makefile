@@ -34,6 +34,11 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install --quiet --quiet -c constraints.txt -e ".[demo]"
 	@touch $@
 
+# Programs that others wrote, each in an environment of its own, because they clash.
+$(VENV)/clients.stamp: tests/clients/requirements/triton_http.txt tests/clients/requirements/kserve_rest.txt | $(BIN)/python
+	@PYTHON=$(PYTHON) bash tools/setup-clients.sh $(VENV)/clients
+	@touch $@
+
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install --quiet --quiet -c constraints.txt -e ".[dev]"
 	@touch $@ $(VENV)/demo.stamp
@@ -41,6 +46,9 @@ $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
 .PHONY: demo
 demo: $(VENV)/demo.stamp ## install into .venv and play hospital, clinic and competitor
 	$(BIN)/strongroom demo
+
+.PHONY: clients
+clients: $(VENV)/clients.stamp ## install the clients of others that the tests ask us with
 
 .PHONY: lint
 lint: $(VENV)/dev.stamp ## format check, ruff, mypy strict
@@ -54,7 +62,7 @@ fix: $(VENV)/dev.stamp ## format, and repair what ruff can
 	$(BIN)/ruff check --fix .
 
 .PHONY: test
-test: lint ## lint, types, all tests, coverage gates
+test: lint clients ## lint, types, all tests, coverage gates
 	$(BIN)/python tools/coverage_everywhere.py --on
 	rm -f .coverage .coverage.*
 	touch .coverage-under-way; trap 'rm -f .coverage-under-way' EXIT; $(BIN)/coverage run -m pytest

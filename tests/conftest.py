@@ -1,7 +1,7 @@
 """What every test runs under: no network, no home of the developer, chosen randomness.
 
 * Sockets are off, except Unix sockets (client, supervisor and worker talk through
-  them) and, in ``tests/integration``, loopback.
+  them) and, in ``tests/integration`` and for attacks on what listens there, loopback.
 * No test sees the home, the locale settings or the telemetry of whoever runs it.
 * Hypothesis runs under one of three profiles, chosen by ``HYPOTHESIS_PROFILE``:
 
@@ -30,7 +30,7 @@ __all__ = ["empty_postgresql_url", "postgresql", "postgresql_url"]
 # Before anything imports onnxruntime, which otherwise writes a database and a device id.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-_INTEGRATION = Path(__file__).parent / "integration"
+_ON_LOOPBACK = {Path(__file__).parent / "integration", Path(__file__).parent / "attacks" / "test_serving.py"}
 _SLOW_IS_FINE = (hypothesis.HealthCheck.too_slow,)
 
 hypothesis.settings.register_profile(
@@ -50,7 +50,7 @@ hypothesis.settings.load_profile(
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Turn sockets off for this test, before its fixtures run."""
-    if _INTEGRATION in item.path.parents:
+    if _ON_LOOPBACK & {item.path, *item.path.parents}:
         pytest_socket.socket_allow_hosts(["127.0.0.1", "::1"], allow_unix_socket=True)
     else:
         pytest_socket.disable_socket(allow_unix_socket=True)

@@ -69,7 +69,13 @@ COMMANDS = (
     Command(
         "open", PARTNER, "Check everything about a model and say what would run; run nothing.", ("load",)
     ),
-    Command("predict", PARTNER, "Run a model on a file of inputs.", ("run", "score")),
+    Command("predict", PARTNER, "Run a model on a file of inputs.", ("score",)),
+    Command(
+        "run",
+        PARTNER,
+        "Keep models open and answer programs in any language, on this machine only.",
+        ("serve", "start"),
+    ),
     Command(
         "break-glass",
         PARTNER,

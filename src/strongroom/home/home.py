@@ -28,6 +28,7 @@ from strongroom.home import files
 from strongroom.home.brokers import Brokers
 from strongroom.home.catalog import Catalog
 from strongroom.home.checkouts import CheckoutFolder
+from strongroom.home.client_header import ClientHeader
 from strongroom.home.keystore import Keystore
 from strongroom.home.leases import Leases
 from strongroom.home.logbook import Logbook
@@ -61,6 +62,7 @@ class Home:
         "brokers",
         "catalog",
         "checkouts",
+        "client_header",
         "keys",
         "leases",
         "logbook",
@@ -96,6 +98,7 @@ class Home:
         self.checkouts = CheckoutFolder(path / "leases")
         self.logbook = Logbook(path / "log")
         self.outbox = Outbox(path / "outbox", lock)
+        self.client_header = ClientHeader(path / "run")
 
     @classmethod
     def create(

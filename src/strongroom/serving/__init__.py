@@ -1,0 +1,9 @@
+"""Open models for programs in any language: the Open Inference Protocol v2 over HTTP, on this machine.
+
+    curl -H @authorization http://127.0.0.1:8470/v2/models/risk
+    curl -H @authorization http://127.0.0.1:8470/v2/models/risk/infer -d '{"inputs": [...]}'
+
+The process that reads what strangers send holds no key and no weights: it is a client of the
+supervisor like the SDK, and asks it one request after another. ``inference`` reads and writes the
+protocol, ``served_model`` keeps one model open, ``app`` answers, ``server`` listens.
+"""

@@ -1,0 +1,189 @@
+"""Where it listens: loopback or a Unix socket, through uvicorn.
+
+    with listen_on_loopback("127.0.0.1", 8470) as listener:
+        run(app, settings, listener, ready=print)          # until SIGINT or SIGTERM
+
+Nothing but this machine is served here: on loopback with a token, because every user of the machine can
+connect; on a Unix socket without, because its permissions keep the others out.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import uvicorn
+
+from strongroom.errors import StorageUnavailable, UnsupportedError, UsageError
+from strongroom.serving.settings import ServingSettings
+
+_BACKLOG: Final = 256
+_MAX_SOCKET_PATH_BYTES: Final = 107
+_MAX_HEAD_BYTES: Final = 32 << 10
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def listen_on_loopback(host: str, port: int) -> Iterator[socket.socket]:
+    """Take an address of this machine that others cannot reach; port 0 is any that is free.
+
+    Raises:
+        UnsupportedError: Others could reach it (code ``listen-loopback``).
+        UsageError: It is taken, or none (code ``address-in-use``).
+    """
+    if not _is_loopback(host):
+        raise UnsupportedError(
+            f"{host} can be reached from other machines, and this server speaks no TLS",
+            code="listen-loopback",
+            hint="listen on 127.0.0.1, ::1 or a Unix socket: --socket PATH",
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen on {host} port {port}: {error.strerror}",
+            code="address-in-use",
+            hint="choose another port: --listen 127.0.0.1:0 takes any that is free",
+        ) from error
+    with listener:
+        yield listener
+
+
+@contextmanager
+def listen_on_socket(path: Path) -> Iterator[socket.socket]:
+    """Make a Unix socket that only this user can connect to; it is removed at the end.
+
+    A socket that nobody listens on any more is replaced. Anything else at that path stays.
+
+    Raises:
+        UsageError: The path is too long, something else is there (code ``socket-path``), or somebody
+            listens there (code ``address-in-use``).
+        StorageUnavailable: It cannot be made.
+    """
+    name = os.fsencode(path)
+    if len(name) > _MAX_SOCKET_PATH_BYTES:
+        raise UsageError(
+            f"the path of a socket has at most {_MAX_SOCKET_PATH_BYTES} bytes",
+            code="socket-path",
+            hint="choose a shorter one, such as /run/user/1000/risk.sock",
+        )
+    _remove_abandoned(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with listener:
+        # The permissions hold from its first moment: nobody connects between bind and chmod.
+        before = os.umask(0o177)
+        try:
+            listener.bind(name)
+        except OSError as error:
+            raise StorageUnavailable(f"cannot make the socket {path}: {error.strerror}") from error
+        finally:
+            os.umask(before)
+        made = path.lstat()
+        listener.listen(_BACKLOG)
+        try:
+            yield listener
+        finally:
+            _remove_own(path, made)
+
+
+def run(
+    app: Callable[..., Any],
+    settings: ServingSettings,
+    listener: socket.socket,
+    *,
+    ready: Callable[[], None],
+) -> None:
+    """Serve until the process is asked to end; requests under way are finished."""
+    # What uvicorn logs quotes what clients send.
+    logging.getLogger("uvicorn").addHandler(logging.NullHandler())
+    logging.getLogger("uvicorn").propagate = False
+    config = uvicorn.Config(
+        app,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        limit_concurrency=settings.max_connections,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+        h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
+    )
+    _Server(config, ready).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End in order on a signal, as uvicorn does, but do not raise it again afterwards.
+
+        That would kill the process before the counts of the model are put in order.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        # A name may come to mean another address.
+        return False
+
+
+def _remove_abandoned(path: Path) -> None:
+    try:
+        status = path.lstat()
+    except OSError:
+        return
+    if not stat.S_ISSOCK(status.st_mode):
+        raise UsageError(f"{path} is there and is no socket", code="socket-path", hint="choose another path")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(os.fsencode(path))
+        except OSError as error:
+            if error.errno != errno.ECONNREFUSED:
+                raise StorageUnavailable(f"cannot use the socket {path}: {error.strerror}") from error
+            _remove_own(path, status)
+            return
+    raise UsageError(
+        f"another program listens on {path}", code="address-in-use", hint="end it, or choose another path"
+    )
+
+
+def _remove_own(path: Path, made: os.stat_result) -> None:
+    """Remove the socket, unless another one has taken its place."""
+    try:
+        found = path.lstat()
+        if (found.st_dev, found.st_ino) == (made.st_dev, made.st_ino):
+            path.unlink()
+    except FileNotFoundError:
+        return
