@@ -35,6 +35,7 @@ from strongroom.broker.services.publishing import Publishing
 from strongroom.broker.services.reporting import Reporting
 from strongroom.broker.settings import Settings
 from strongroom.broker.sql.store import open_store
+from strongroom.errors import Error
 from strongroom.founding import found, own_owner, role_key
 from strongroom.home import Home
 from strongroom.keys import owner as owners
@@ -143,7 +144,11 @@ class Scene:
         self.keys = BrokerKeys(home, now=clock.now())
         self.store: Store = open_store(url, create=True)
         self.ledger = Ledger(self.store, self.keys, clock, faults)
-        self.ledger.start()
+        try:
+            self.ledger.start()
+        except Error:
+            self.store.close()
+            raise
         self.services = self._wire()
 
     @classmethod

@@ -23,9 +23,9 @@ import hypothesis
 import pytest
 import pytest_socket
 
-from tests.servers.fixtures import empty_postgresql_url, postgresql, postgresql_url
+from tests.servers.fixtures import database_url, empty_postgresql_url, postgresql, postgresql_url
 
-__all__ = ["empty_postgresql_url", "postgresql", "postgresql_url"]
+__all__ = ["database_url", "empty_postgresql_url", "postgresql", "postgresql_url"]
 
 # Before anything imports onnxruntime, which otherwise writes a database and a device id.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

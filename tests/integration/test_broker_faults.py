@@ -1,4 +1,4 @@
-"""A broker that is killed, loses its database, fills its disk or loses the time: what holds afterwards.
+"""A broker that is killed or loses its database: what holds afterwards.
 
 After each fault the broker starts again over what is left. No act that it acknowledged is lost, none
 is half done, the log verifies, nothing is counted twice, and no quota is exceeded. ``audit`` counts
@@ -9,25 +9,21 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from strongroom.broker.clock import SystemClock
 from strongroom.broker.faults import FaultPoint, Faults
 from strongroom.broker.records import LeaseEnd
 from strongroom.errors import LicenseDenied, StorageUnavailable
 from strongroom.license.documents import Usage
-from strongroom.license.period import CounterName, Period
+from strongroom.license.period import Period
 from strongroom.license.signing import read_unverified
-from strongroom.license.terms import Expires, Grace, Predictions, Runtimes
+from strongroom.license.terms import Predictions
 from strongroom.protocol.broker import (
     LeaseAnswer,
     LeaseAsk,
@@ -39,12 +35,12 @@ from strongroom.protocol.broker import (
 from tests.broker_scene import Machine, Scene, note
 from tests.integration.broker_audit import audit
 from tests.integration.broker_child import Killing, Mouth, Run, play
+from tests.integration.stage import Stage
 from tests.servers.postgresql import PostgreSql
 
 KILLS = int(os.environ.get("STRONGROOM_KILLS", "6"))
 TURNS = 100
 """Of each player, until it is killed."""
-LIMIT = 5000
 ACTS = ("grant", "lease", "renew", "usage", "return", "revoke")
 LEDGER_POINTS = tuple(FaultPoint)
 
@@ -55,37 +51,9 @@ Ask = LeaseAsk | ReturnAsk
 Act = Callable[[Scene, "Stage"], None]
 
 
-class Stage:
-    """A clinic with machines, a counted license, and a second license to revoke."""
-
-    def __init__(self, scene: Scene, machines: int = 1) -> None:
-        self.package = scene.publish()
-        self.clinic = scene.add_partner("clinic", machines)
-        self.license = scene.grant(
-            self.clinic,
-            Predictions(limit=LIMIT, per=Period.MONTH),
-            Runtimes(limit=3),
-            Grace(hours=1, predictions=10),
-        )
-        self.other = scene.grant(self.clinic)
-        self.month = Period.MONTH.key(scene.now)
-
-    @property
-    def machine(self) -> Machine:
-        return self.clinic.machines[0]
-
-    def used(self, count: int) -> dict[tuple[CounterName, str], int]:
-        return {(CounterName.PREDICTIONS, self.month): count} if count else {}
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
-    url = (
-        f"sqlite:///{tmp_path / 'broker.db'}"
-        if request.param == "sqlite"
-        else request.getfixturevalue("postgresql_url")
-    )
-    opened = Scene.build(tmp_path, url)
+@pytest.fixture
+def scene(database_url: str, tmp_path: Path) -> Iterator[Scene]:
+    opened = Scene.build(tmp_path, database_url)
     yield opened
     opened.close()
 
@@ -268,7 +236,7 @@ def _verify_acknowledged(scene: Scene, stage: Stage, run: Run, pending: dict[int
         pending[thread] = told[3]
 
 
-# -- the database is gone, the disk is full -------------------------------------------
+# -- the database is gone --------------------------------------------------------------
 
 
 def test_a_database_that_was_gone_is_used_again_when_it_is_back(
@@ -304,133 +272,3 @@ def _patiently(call: Callable[[], LeaseAnswer]) -> LeaseAnswer:
         except StorageUnavailable:
             time.sleep(0.1)
     return call()
-
-
-def test_a_full_disk_refuses_and_breaks_nothing(tmp_path: Path) -> None:
-    scene = Scene.build(tmp_path, f"sqlite:///{tmp_path / 'broker.db'}")
-    stage = Stage(scene)
-    scene.close()
-
-    def script(opened: Scene, mouth: Mouth, _: Faults) -> None:
-        for round_ in range(5):
-            log = tmp_path / "broker.db-wal"
-            room = max(log.stat().st_size, (tmp_path / "broker.db").stat().st_size) + 40_000 * round_
-            resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
-            refused = _fill(opened, stage)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-            mouth.say(0, "done", "full", refused)
-            # There is room again: what was refused is asked again, and goes through.
-            note(stage.machine, refused, opened.services.leasing.take(stage.machine.principal, refused))
-            audit(opened)
-
-    run = play(scene, script)
-    assert [told[2] for told in run.done] == ["full"] * 5
-    again(scene).close()
-
-
-def _fill(scene: Scene, stage: Stage) -> LeaseAsk:
-    """Renew until the disk is full; returns the request that was refused."""
-    while True:
-        ask = scene.request(stage.machine, stage.license, stage.package, used=stage.used(1))
-        try:
-            answer = scene.services.leasing.take(stage.machine.principal, ask)
-        except StorageUnavailable:
-            return ask
-        note(stage.machine, ask, answer)
-
-
-# -- the clock of the broker ----------------------------------------------------------
-
-
-@dataclass
-class Times:
-    """The wall clock and the boot clock of the broker's machine."""
-
-    wall: datetime
-    boot: float = 0.0
-
-    def clock(self) -> SystemClock:
-        return SystemClock(lambda: self.wall, lambda: self.boot)
-
-    def pass_time(self, by: timedelta) -> None:
-        self.wall += by
-        self.boot += by.total_seconds()
-
-
-@pytest.mark.parametrize(
-    "jump", [timedelta(days=-400), timedelta(hours=-3), timedelta(hours=3), timedelta(days=5000)]
-)
-def test_a_broker_whose_clock_jumps_goes_on_as_if_it_had_not(tmp_path: Path, jump: timedelta) -> None:
-    start = datetime.now(UTC).replace(microsecond=0)
-    times = Times(start)
-    scene = Scene.build(tmp_path, f"sqlite:///{tmp_path / 'broker.db'}", clock=times.clock())
-    stage = Stage(scene)
-    scene.take(stage.machine, stage.license, stage.package)
-    times.wall += jump
-    for _ in range(3):
-        times.pass_time(timedelta(minutes=5))
-        lease = note(
-            stage.machine,
-            ask := scene.request(stage.machine, stage.license, stage.package, used=stage.used(2)),
-            scene.services.leasing.take(stage.machine.principal, ask),
-        )
-        assert start <= lease.issued_at < start + timedelta(hours=1)
-    audit(scene)
-    scene.close()
-
-
-def test_a_broker_that_is_started_in_2040_does_nothing_and_is_whole_when_the_clock_is_right(
-    tmp_path: Path,
-) -> None:
-    times = Times(datetime.now(UTC).replace(microsecond=0))
-    scene = Scene.build(tmp_path, f"sqlite:///{tmp_path / 'broker.db'}", clock=times.clock())
-    stage = Stage(scene)
-    scene.close()
-    right, times.wall = times.wall, datetime(2040, 1, 1, tzinfo=UTC)
-    with pytest.raises(StorageUnavailable) as refused:
-        scene.reopen(clock=times.clock())
-    assert refused.value.code == "broker-clock"
-    times.wall = right
-    opened = scene.reopen(clock=times.clock())
-    opened.take(stage.machine, stage.license, stage.package)
-    audit(opened)
-    opened.close()
-
-
-def test_a_broker_that_is_started_with_a_clock_set_back_never_goes_back(tmp_path: Path) -> None:
-    times = Times(datetime.now(UTC).replace(microsecond=0))
-    scene = Scene.build(tmp_path, f"sqlite:///{tmp_path / 'broker.db'}", clock=times.clock())
-    stage = Stage(scene)
-    first = note(
-        stage.machine,
-        ask := scene.request(stage.machine, stage.license, stage.package),
-        scene.services.leasing.take(stage.machine.principal, ask),
-    )
-    scene.close()
-    times.wall -= timedelta(minutes=2)
-    opened = scene.reopen(clock=times.clock())
-    second = note(
-        stage.machine,
-        ask := opened.request(stage.machine, stage.license, stage.package, used=stage.used(1)),
-        opened.services.leasing.take(stage.machine.principal, ask),
-    )
-    assert second.issued_at >= first.issued_at
-    audit(opened)
-    opened.close()
-
-
-def test_a_license_ends_when_it_ends_and_not_when_somebody_sets_a_clock(tmp_path: Path) -> None:
-    start = datetime.now(UTC).replace(microsecond=0)
-    times = Times(start)
-    scene = Scene.build(tmp_path, f"sqlite:///{tmp_path / 'broker.db'}", clock=times.clock())
-    package, clinic = scene.publish(), scene.add_partner("clinic")
-    license_id = scene.grant(clinic, Expires(at=start + timedelta(hours=2)))
-    times.wall -= timedelta(days=30)
-    times.pass_time(timedelta(hours=1))
-    scene.take(clinic.machines[0], license_id, package)
-    times.pass_time(timedelta(hours=1))
-    with pytest.raises(LicenseDenied) as denied:
-        scene.take(clinic.machines[0], license_id, package)
-    assert denied.value.code == "expired"
-    audit(scene)
-    scene.close()

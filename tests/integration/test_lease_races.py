@@ -23,16 +23,9 @@ RACERS = 32
 ROOT = Path(__file__).parent.parent.parent
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'broker.db'}"
-    return str(request.getfixturevalue("postgresql_url"))
-
-
 @pytest.fixture
-def world(tmp_path: Path, url: str) -> Iterator[World]:
-    world = World(tmp_path, url=url)
+def world(tmp_path: Path, database_url: str) -> Iterator[World]:
+    world = World(tmp_path, url=database_url)
     yield world
     world.close()
 
@@ -75,10 +68,10 @@ def race(world: World, url: str, machine: Machine) -> Counter[str]:
     ids=["slice", "seat"],
 )
 def test_exactly_the_allowed_number_wins(
-    world: World, url: str, terms: list[Term], answers: dict[str, int]
+    world: World, database_url: str, terms: list[Term], answers: dict[str, int]
 ) -> None:
     machine = Machine.enrolled(world, world.clinic(), terms)
-    assert race(world, url, machine) == answers
+    assert race(world, database_url, machine) == answers
     with world.ledger.view() as kept:
         held = sum(hold.amount for hold in kept.holds([machine.license]))
         seats = {seat.runtime for seat in kept.seats([machine.license], NOW)}

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -45,14 +46,15 @@ class PostgreSql:
 
     @classmethod
     @contextmanager
-    def started(cls) -> Iterator[PostgreSql]:
+    def started(cls, log: Path | None = None) -> Iterator[PostgreSql]:
+        """Start one until the block ends; its write-ahead log lies where ``log`` says."""
         # A socket's path has at most 107 characters; pytest's own folders may be longer.
         folder = Path(tempfile.mkdtemp(prefix="strongroom-postgresql-"))
         server = cls(folder)
         try:
             if os.geteuid() == 0:
                 shutil.chown(folder, _account().pw_uid, _account().pw_gid)
-            server._make()
+            server._make(log)
             server.start()
             yield server
         finally:
@@ -93,13 +95,31 @@ class PostgreSql:
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
 
+    def new_database_at(self, folder: Path, template: str) -> str:
+        """Make a database whose tables lie in this folder, which is still to be made."""
+        folder.mkdir()
+        if os.geteuid() == 0:
+            shutil.chown(folder, _account().pw_uid, _account().pw_gid)
+        number = next(self._numbers)
+        self.execute(f"CREATE TABLESPACE place_{number} LOCATION '{folder}'")
+        self.execute(f"CREATE DATABASE test_{number} TEMPLATE {template} TABLESPACE place_{number}")
+        return self.url(f"test_{number}")
+
+    def drop(self, url: str) -> None:
+        """Delete such a database, and let go of its folder."""
+        name = urlsplit(url).path.removeprefix("/")
+        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        self.execute(f"DROP TABLESPACE {name.replace('test', 'place')}")
+
     def execute(self, command: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Run one command; returns its rows."""
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             cursor = connection.execute(command.encode())
             return cursor.fetchall() if cursor.description else []
 
-    def _make(self) -> None:
+    def _make(self, log: Path | None) -> None:
+        # Small pieces of log: a test that fills its disk is sooner done.
+        elsewhere = [] if log is None else [f"--waldir={log / 'log'}", "--wal-segsize=1"]
         # Another order of letters than that of bytes, as most servers have it.
         subprocess.run(
             _as_account(
@@ -112,6 +132,7 @@ class PostgreSql:
                 "--icu-locale=en",
                 f"--username={_USER}",
                 f"--pgdata={self._data}",
+                *elsewhere,
             ),
             check=True,
             capture_output=True,
