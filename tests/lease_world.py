@@ -68,6 +68,7 @@ class LeaseWorld:
     granted: Granted
     settings: Settings
     url: str = URL
+    database_url: str | None = None
     worker: SealingKey = field(default_factory=SealingKey.generate)
 
     @classmethod
@@ -80,13 +81,17 @@ class LeaseWorld:
         url: str = URL,
         ca: str | None = None,
         clock: Clock | None = None,
+        database_url: str | None = None,
     ) -> LeaseWorld:
-        """Found, enroll, seal, publish, grant and accept; with ``clock``, time is as that says."""
+        """Found, enroll, seal, publish, grant and accept; with ``clock``, time is as that says.
+
+        The database is the one in the home if ``database_url`` names no other.
+        """
         now = right_now()
         hospital, clinic = found_owner(folder, "hospital"), found_partner(folder, "clinic")
         clock, machine = clock or HeldClock(now), HeldMachine(now)
         settings = Settings(lease_seconds=lease_seconds)
-        broker = _start(hospital, settings, clock, url)
+        broker = _start(hospital, settings, clock, url, database_url)
         wire = BrokerWire(broker.app, url, clock)
         address = BrokerAddress(url=url, ca=ca or _authority(now))
         owner_id = broker.keys.owner_id
@@ -106,7 +111,7 @@ class LeaseWorld:
         _all_sent(hospital, admin, owner_id)
         pull(clinic, sealed.path)
         accept(clinic, read_offer(clinic, granted.file), now=now, to_broker=True)
-        world = cls(hospital, clinic, broker, clock, machine, wire, granted, settings, url)
+        world = cls(hospital, clinic, broker, clock, machine, wire, granted, settings, url, database_url)
         _all_sent(clinic, world.client(), owner_id)
         return world
 
@@ -121,7 +126,7 @@ class LeaseWorld:
 
     def start_broker(self) -> None:
         """Start a broker over the same home, after another one ended."""
-        self.broker = _start(self.hospital, self.settings, self.broker_clock, self.url)
+        self.broker = _start(self.hospital, self.settings, self.broker_clock, self.url, self.database_url)
         self.wire.reach(self.broker.app)
 
     @property
@@ -278,8 +283,8 @@ def _authority(now: datetime) -> str:
     return make_authority("hospital", hosts=hosts, now=now).certificate.decode("ascii")
 
 
-def _start(home: Home, settings: Settings, clock: Clock, url: str) -> Broker:
-    broker = assemble(home, HttpSettings(url=url), settings, clock=clock)
+def _start(home: Home, settings: Settings, clock: Clock, url: str, database_url: str | None) -> Broker:
+    broker = assemble(home, HttpSettings(url=url), settings, clock=clock, database_url=database_url)
     broker.__enter__()
     admit_owner(broker, home)
     return broker

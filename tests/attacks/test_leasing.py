@@ -12,7 +12,6 @@ import msgspec
 import pytest
 
 from strongroom._encoding import from_base64url, to_base64url
-from strongroom.broker.assembly import database_path, default_database
 from strongroom.broker.backup import backup, restore
 from strongroom.connection.interface import Collect, Request, Response
 from strongroom.errors import Error, IntegrityError, LicenseDenied, VerificationError
@@ -38,11 +37,11 @@ Make = Callable[..., LeaseWorld]
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
+def make(tmp_path: Path, database_url: str) -> Iterator[Make]:
     made: list[LeaseWorld] = []
 
     def make(*terms: Term) -> LeaseWorld:
-        made.append(LeaseWorld.make(tmp_path, terms=terms))
+        made.append(LeaseWorld.make(tmp_path, terms=terms, database_url=database_url))
         return made[-1]
 
     yield make
@@ -399,18 +398,20 @@ def test_a_place_among_the_revocations_that_no_file_can_hold_is_not_kept(
 
 
 def test_what_was_heard_to_be_revoked_stays_so_under_a_broker_that_forgot_it(
-    make: Make, tmp_path: Path
+    tmp_path: Path, database_url: str, request: pytest.FixtureRequest
 ) -> None:
-    world = make()
+    world = LeaseWorld.make(tmp_path, database_url=database_url)
     copy = tmp_path / "before.backup"
-    backup(default_database(world.hospital), copy)
+    backup(database_url, copy)
     world.revoke()
     # The first lease is asked for after the end: the answer is a refusal, and the news is kept.
     assert refusal(lambda: world.holder().take(world.worker_key)).code == "revoked"
     world.close()
-    for path in database_path(world.hospital).parent.glob("broker.sqlite*"):
-        path.unlink()
-    restore(copy, default_database(world.hospital), world.broker.keys, world.broker_clock)
+    on_file = database_url.startswith("sqlite")
+    fresh = database_url + ".restored" if on_file else request.getfixturevalue("empty_postgresql_url")
+    restore(copy, fresh, world.broker.keys, world.broker_clock)
+    world.database_url = fresh
     world.start_broker()
     denied = refusal(lambda: world.session().predict(1))
+    world.close()
     assert denied.code == "revoked", denied

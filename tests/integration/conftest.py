@@ -11,12 +11,12 @@ from tests.lease_world import LeaseWorld
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[..., LeaseWorld]]:
+def make(tmp_path: Path, database_url: str) -> Iterator[Callable[..., LeaseWorld]]:
     """Make worlds that end with the test."""
     made: list[LeaseWorld] = []
 
     def make(*terms: Term, **options: Any) -> LeaseWorld:
-        made.append(LeaseWorld.make(tmp_path, terms=terms, **options))
+        made.append(LeaseWorld.make(tmp_path, terms=terms, database_url=database_url, **options))
         return made[-1]
 
     yield make

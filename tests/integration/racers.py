@@ -2,8 +2,9 @@
 
     python -m tests.integration.racers < race.json
 
-Reads what to do, forks one process for each request, lets all of them go at once, and prints what
-each was answered: the code of a refusal, or ``given`` and the budget of the lease.
+Reads what to do and forks one process for each request. Each of them opens its database and says that
+it is ready; when all have, all of them go at once. Prints what each was answered: the code of a
+refusal, or ``given`` and the budget of the lease.
 """
 
 from __future__ import annotations
@@ -29,9 +30,11 @@ from strongroom.license.signing import read_unverified
 from strongroom.protocol.broker import LeaseAsk
 from tests.simulators.clocks import HeldClock
 
+READY, FAILED = b"r", b"f"
 
-def race(plan: dict[str, Any], number: int, go: int) -> str:
-    """Wait for the start, then ask a broker of this process."""
+
+def race(plan: dict[str, Any], number: int, ready: int, go: int) -> str:
+    """Say that all is ready, wait for the start, then ask a broker of this process."""
     now = datetime.fromisoformat(plan["now"])
     asked = plan["asks"][number]
     keys = BrokerKeys(Home.open(Path(plan["home"])), now=now)
@@ -42,6 +45,7 @@ def race(plan: dict[str, Any], number: int, go: int) -> str:
     principal = Principal(
         organization=asked["organization"], id=asked["runtime"], kind=PrincipalKind.RUNTIME, role=Role.RUNTIME
     )
+    os.write(ready, READY)
     os.read(go, 1)
     try:
         answer = leasing.take(principal, LeaseAsk(request=asked["request"], worker_key=asked["worker_key"]))
@@ -57,21 +61,26 @@ def race(plan: dict[str, Any], number: int, go: int) -> str:
 def main() -> None:
     """Fork, start all at once, and print the answers."""
     plan = json.load(sys.stdin)
-    ready_out, go_in = os.pipe()
+    ready_out, ready_in = os.pipe()
+    go_out, go_in = os.pipe()
     results = []
     for number in range(len(plan["asks"])):
         out, into = os.pipe()
         if os.fork() == 0:
             os.close(go_in)
             try:
-                said = race(plan, number, ready_out)
+                said = race(plan, number, ready_in, go_out)
             except BaseException:  # noqa: BLE001 - the parent has to hear of everything
                 said = traceback.format_exc()
+                os.write(ready_in, FAILED)
             os.write(into, said.encode())
             os._exit(0)
         os.close(into)
         results.append(out)
-    # The end of the pipe is the start for all of them; those that are late are later.
+    told = b""
+    while told.count(READY) < len(results) and FAILED not in told:
+        told += os.read(ready_out, len(results))
+    # The end of the pipe is the start for all of them.
     os.close(go_in)
     answers = []
     for out in results:

@@ -24,7 +24,7 @@ from strongroom.keys.invite import BrokerAddress
 from strongroom.leasing import check_out, runtime_client
 from strongroom.license.period import Period
 from strongroom.license.request import Right
-from strongroom.license.terms import Expires, Explanations, Grace, Offline, Predictions, Rights
+from strongroom.license.terms import Expires, Explanations, Grace, Offline, Predictions, Rate, Rights
 from strongroom.log.disclosure import Disclosure
 from strongroom.log.entry import Kind
 from strongroom.log.proof import Proof
@@ -67,6 +67,24 @@ def test_a_table_with_more_rows_than_a_slice_is_answered(served: Served) -> None
             model.predict(sample(21))
         assert model.predict(sample(19)).shape == (19,)
     assert served.world.used_at_broker() == 99
+
+
+def test_a_rate_is_held_whichever_program_of_the_runtime_asks(tmp_path: Path) -> None:
+    """The license comes from the broker, the window is the runtime's: a new program finds it as full."""
+    with serving(tmp_path, HUNDRED, GRACE, Rate(limit=10, seconds=3600)) as served:
+        with served.open() as model:
+            assert model.predict(sample(7)).shape == (7,)
+            with pytest.raises(LicenseDenied) as denied:
+                model.predict(sample(4))
+            assert denied.value.code == "rate-exceeded"
+            assert model.predict(sample(2)).shape == (2,)
+        with served.open() as model:
+            with pytest.raises(LicenseDenied) as denied:
+                model.predict(sample(2))
+            assert denied.value.code == "rate-exceeded"
+            assert model.predict(sample(1)).shape == (1,)
+        # What was refused is not counted.
+        assert served.world.used_at_broker() == 10
 
 
 def test_a_model_opens_again_while_the_broker_is_down(served: Served) -> None:
