@@ -159,6 +159,17 @@ def canonical_json(value: Any) -> bytes:
     return _encode(value)
 
 
+def is_encoded(value: Any, data: bytes) -> bool:
+    """Tell whether a value is what canonical JSON says: ``data``, which was read as such.
+
+    What is equal to it keeps every rule, so none is checked again.
+
+    Raises:
+        FormatError: the value has a type without canonical JSON form.
+    """
+    return _encode(value) == data
+
+
 def _encode(value: Any) -> bytes:
     try:
         return _ENCODER.encode(value)
@@ -277,7 +288,7 @@ def from_wire(
         FormatError: not canonical, unknown or missing members, or wrong types.
     """
     document = from_json_value(parse_canonical_json(data, max_bytes=max_bytes, max_depth=max_depth), kind)
-    if canonical_json(msgspec.to_builtins(document)) != data:
+    if not is_encoded(msgspec.to_builtins(document), data):
         # A default written out, or a number in another spelling.
         raise FormatError(f"not the canonical form of {kind.__name__.lstrip('_')}")
     return document

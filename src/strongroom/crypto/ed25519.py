@@ -37,7 +37,7 @@ _SMALL_ORDER: Final = frozenset({0, 1, _FIELD - 1, _ORDER_8, _FIELD - _ORDER_8})
 class Ed25519Public:
     """The public half of a key: 32 bytes."""
 
-    __slots__ = ("_key", "_raw")
+    __slots__ = ("_key", "_raw", "key_id")
 
     def __init__(self, raw: bytes) -> None:
         if len(raw) != PUBLIC_BYTES:
@@ -45,6 +45,8 @@ class Ed25519Public:
         _check_point(raw)
         self._key = ed25519.Ed25519PublicKey.from_public_bytes(raw)
         self._raw = raw
+        self.key_id: Final = hashlib.sha256(labels.bind(labels.KEY_ID, raw)).hexdigest()[:32]
+        """The key's name: 32 hexadecimal digits of a labelled SHA-256 of its bytes."""
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Ed25519Public:
@@ -58,11 +60,6 @@ class Ed25519Public:
     def to_bytes(self) -> bytes:
         """Return the 32 bytes."""
         return self._raw
-
-    @property
-    def key_id(self) -> str:
-        """The key's name: 32 hexadecimal digits of a labelled SHA-256 of its bytes."""
-        return hashlib.sha256(labels.bind(labels.KEY_ID, self._raw)).hexdigest()[:32]
 
     def verify(self, signature: bytes, message: bytes) -> None:
         """Check a 64-byte signature.

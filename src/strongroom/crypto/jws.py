@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 from joserfc import jws as joserfc_jws
 from joserfc.errors import JoseError
@@ -33,6 +34,9 @@ class _Registry(joserfc_jws.JWSRegistry):
     # The library's own limits are lower than ours: a token that we sign must verify.
     max_header_length = _MAX_HEADER_BYTES * 4 // 3 + 4
     max_payload_length = LIMITS.max_token_bytes
+
+
+_REGISTRY: Final = _Registry(algorithms=[_ALGORITHM])
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ def _verify_with_library(token: str, key: SigningPublic) -> None:
     # A second opinion from an implementation that is not ours: the two must agree
     # on what a JWS is, or a document means something else to other tools.
     try:
-        joserfc_jws.deserialize_compact(token, _library_key(key), registry=_Registry(algorithms=[_ALGORITHM]))
+        joserfc_jws.deserialize_compact(token, _library_key(key), registry=_REGISTRY)
     except JoseError as error:
         raise VerificationError("a signature does not match its key and text", code="signature") from error
 

@@ -48,4 +48,4 @@ def bind(label: bytes, *fields: bytes) -> bytes:
     Each piece is preceded by its length as four bytes, big-endian; the encoding is
     injective, so a field can hold anything.
     """
-    return b"".join(len(piece).to_bytes(4, "big") + piece for piece in (label, *fields))
+    return b"".join([len(piece).to_bytes(4, "big") + piece for piece in (label, *fields)])

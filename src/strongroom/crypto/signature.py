@@ -34,7 +34,7 @@ _ALGORITHM: Final = ec.ECDSA(hashes.SHA256())
 class SigningPublic:
     """The public half of a signing key: 33 bytes."""
 
-    __slots__ = ("_key", "_raw")
+    __slots__ = ("_key", "_raw", "key_id")
 
     def __init__(self, raw: bytes) -> None:
         # Only the compressed form: a key has one encoding, hence one key id.
@@ -45,6 +45,8 @@ class SigningPublic:
         except ValueError as error:
             raise FormatError("not a point on P-256") from error
         self._raw = raw
+        self.key_id: Final = hashlib.sha256(labels.bind(labels.KEY_ID, raw)).hexdigest()[:32]
+        """The key's name: 32 hexadecimal digits of a labelled SHA-256 of its bytes."""
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> SigningPublic:
@@ -58,11 +60,6 @@ class SigningPublic:
     def to_bytes(self) -> bytes:
         """Return the compressed point, 33 bytes."""
         return self._raw
-
-    @property
-    def key_id(self) -> str:
-        """The key's name: 32 hexadecimal digits of a labelled SHA-256 of its bytes."""
-        return hashlib.sha256(labels.bind(labels.KEY_ID, self._raw)).hexdigest()[:32]
 
     def to_pem(self) -> bytes:
         """Return the key as a PEM SubjectPublicKeyInfo, as other tools read it."""

@@ -139,10 +139,12 @@ def _refusals(
 ) -> Iterator[Denied]:
     case = _case(chain, request, facts, now, standing)
     authority = case.authority
-    for document, term in chain.terms():
-        denied = term.check(replace(case, document=document.id, issuer=document.issuer))
-        if denied is not None:
-            yield denied
+    for document in chain.documents:
+        of_document = replace(case, document=document.id, issuer=document.issuer)
+        for term in document.terms:
+            denied = term.check(of_document)
+            if denied is not None:
+                yield denied
     if authority is None:
         return
     for entry in authority.budget:

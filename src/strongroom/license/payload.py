@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from strongroom._encoding import canonical_json, parse_canonical_json
+from strongroom._encoding import JSON, canonical_json, is_encoded, parse_canonical_json
 from strongroom.errors import FormatError
 from strongroom.license.fields import Fields
 from strongroom.license.terms import decode_term, encode_term
@@ -27,8 +27,7 @@ def to_payload(document: Fields) -> bytes:
     Raises:
         FormatError: a field has no canonical JSON form.
     """
-    # By way of msgspec's JSON, which turns tuples, instants and enums into JSON values.
-    return canonical_json(msgspec.json.decode(msgspec.json.encode(document, enc_hook=encode_term)))
+    return canonical_json(_to_value(document))
 
 
 def from_payload(data: bytes, kind: type[D]) -> D:
@@ -43,10 +42,16 @@ def from_payload(data: bytes, kind: type[D]) -> D:
         document = msgspec.convert(value, type=kind, strict=True, dec_hook=_decode)
     except msgspec.ValidationError as error:
         raise FormatError(f"not a valid {kind.__name__}: {error}") from error
-    if to_payload(document) != data:
+    if not is_encoded(_to_value(document), data):
         # A default written out, or an instant in another spelling.
         raise FormatError(f"not the canonical form of {kind.__name__}")
     return document
+
+
+def _to_value(document: Fields) -> JSON:
+    # By way of msgspec's JSON, which turns tuples, instants and enums into JSON values.
+    value: JSON = msgspec.json.decode(msgspec.json.encode(document, enc_hook=encode_term))
+    return value
 
 
 def _decode(_: type[Any], value: Any) -> Any:
