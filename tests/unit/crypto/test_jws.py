@@ -161,6 +161,7 @@ class TestForm:
             b'{"typ":"t","kid":"k","alg":"ES256"}',
             header(kid="a" * 5000),
         ],
+        ids=["empty", "list", "nothing", "text", "bare", "space-after", "space-within", "order", "long"],
     )
     def test_another_header_is_refused(self, raw_header: bytes) -> None:
         with pytest.raises(FormatError):

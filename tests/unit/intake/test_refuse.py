@@ -70,6 +70,7 @@ def test_an_archive_that_cannot_be_read_says_why() -> None:
         ("config.json", b"{}"),
         ("weights", bytes(100)),
     ],
+    ids=["text", "gzip", "zip", "json", "bytes"],
 )
 def test_data_passes(name: str, data: bytes) -> None:
     verify_harmless(name, io.BytesIO(data))

@@ -70,7 +70,9 @@ def test_other_files_are_no_archives(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [gzip.compress(b"a" * 99)[:-9], lzma.compress(b"a" * 99)[:-9], b"\x1f\x8b\x08" + b"\xff" * 30]
+    "data",
+    [gzip.compress(b"a" * 99)[:-9], lzma.compress(b"a" * 99)[:-9], b"\x1f\x8b\x08" + b"\xff" * 30],
+    ids=["gzip", "lzma", "noise"],
 )
 def test_damaged_ones_are_unreadable(data: bytes) -> None:
     with pytest.raises(Unreadable):

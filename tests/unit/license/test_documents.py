@@ -40,6 +40,7 @@ def put(member: str, value: object) -> Edit:
     def edit(members: dict[str, Any]) -> None:
         members[member] = value
 
+    edit.__name__ = member  # names the test, alike in every process
     return edit
 
 
@@ -48,6 +49,7 @@ def put_in(outer: str, member: str, value: object) -> Edit:
         target = members[outer][0] if isinstance(members[outer], list) else members[outer]
         target[member] = value
 
+    edit.__name__ = f"{outer}.{member}"
     return edit
 
 
@@ -161,7 +163,7 @@ def test_every_member_has_a_type(kind: type[Document]) -> None:
         ("lease-request", put("previous", "off-" + "a" * 24)),
         ("lease-request", put("predictions", 0)),
     ],
-    ids=str,
+    ids=lambda part: part if isinstance(part, str) else part.__name__,
 )
 def test_what_a_document_may_not_say(name: str, edit: Edit) -> None:
     kind = type(DOCUMENTS[name])
