@@ -7,7 +7,6 @@ refuses, one whose log finds none ends itself. Only root mounts a disk.
 
 from __future__ import annotations
 
-import os
 import resource
 import shutil
 import subprocess
@@ -15,8 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
-
-import pytest
 
 from strongroom.broker.faults import Faults
 from strongroom.errors import StorageUnavailable
@@ -28,7 +25,6 @@ from tests.integration.stage import Stage
 from tests.servers.fixtures import WITH_TABLES
 from tests.servers.postgresql import PostgreSql
 
-ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a disk")
 CODE = "database-unavailable"
 MEGABYTE = 2**20
 
@@ -115,7 +111,6 @@ def test_sqlite_refuses_and_breaks_nothing(tmp_path: Path) -> None:
     opened.close()
 
 
-@ROOT_ONLY
 def test_sqlite_on_a_disk_that_is_full(tmp_path: Path) -> None:
     with small_disk(4) as disk:
         scene = Scene.build(tmp_path, f"sqlite:///{disk.folder / 'broker.db'}")
@@ -133,7 +128,6 @@ def test_sqlite_on_a_disk_that_is_full(tmp_path: Path) -> None:
             scene.close()
 
 
-@ROOT_ONLY
 def test_postgresql_without_room_for_its_tables(postgresql: PostgreSql, tmp_path: Path) -> None:
     with small_disk(40) as disk:
         url = postgresql.new_database_at(disk.folder / "tables", WITH_TABLES)
@@ -153,7 +147,6 @@ def test_postgresql_without_room_for_its_tables(postgresql: PostgreSql, tmp_path
             postgresql.drop(url)
 
 
-@ROOT_ONLY
 def test_postgresql_without_room_for_its_log(tmp_path: Path) -> None:
     """It ends itself and comes back when there is room: all that it acknowledged is in its log."""
     with small_disk(64) as disk, PostgreSql.started(log=disk.folder) as server:

@@ -264,7 +264,8 @@ def test_an_explanation_that_fails_costs_nothing(start: Start, monkeypatch: pyte
 def test_explanations_and_predictions_share_what_is_left_to_the_last_row(start: Start) -> None:
     runtime = start(Predictions(limit=1000, per=Period.TOTAL), rights=EXPLAINING)
     # A block of ten is in hand after this.
-    assert runtime.ask(Predict(id=1, method="predict"), rows(runtime, 1)).message.remaining == 999
+    first: Any = runtime.ask(Predict(id=1, method="predict"), rows(runtime, 1)).message
+    assert first.remaining == 999
     for count, left in ((499, 500), (500, 0)):
         assert explain(runtime, count).message.remaining == left
     assert refusal(runtime, Explain(id=1), rows(runtime, 1)).code == "predictions-used-up"
