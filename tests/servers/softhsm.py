@@ -19,7 +19,7 @@ import pkcs11
 
 from strongroom.kms.pkcs11 import TokenKey
 
-PIN = "482915"
+PIN = "planted-pin-482915"
 LABEL = "owner"
 _MODULES = ("lib/softhsm/libsofthsm2.so", "lib/*/softhsm/libsofthsm2.so", "lib64/**/libsofthsm2.so")
 
