@@ -7,6 +7,7 @@ refuses, one whose log finds none ends itself. Only root mounts a disk.
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import subprocess
@@ -54,6 +55,7 @@ class SmallDisk:
 @contextmanager
 def small_disk(megabytes: int) -> Iterator[SmallDisk]:
     """Mount a disk in memory until the block ends."""
+    assert os.geteuid() == 0, "only root mounts a disk: run this test as root"
     folder = Path(mkdtemp(prefix="strongroom-disk-"))
     size = f"size={megabytes}m,mode=0777"
     try:
