@@ -1,23 +1,29 @@
 """The log and Go's golang.org/x/mod/sumdb, which we did not write, understand each other both ways.
 
+ML-DSA-44, which that library does not know, is checked by `dilithium-py`, a FIPS 204 implementation of others.
+
 The Go program stands in ``tests/integration/go``; it is built from Debian's packages, without network.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dilithium_py.ml_dsa import ML_DSA_44
 
 from strongroom._encoding import from_base64, to_base64
-from strongroom.crypto.mldsa import MlDsa44Secret
+from strongroom.crypto.mldsa import MlDsa44Public, MlDsa44Secret
+from strongroom.errors import VerificationError
 from strongroom.log.checkpoint import Checkpoint, predecessor_line, verify_checkpoint
-from strongroom.log.cosignature import Ed25519Cosigner, MlDsa44Cosigner
+from strongroom.log.cosignature import Ed25519Cosigner, MlDsa44CosignatureVerifier, MlDsa44Cosigner
 from strongroom.log.merkle import leaf_hash, verify_consistency, verify_inclusion
 from strongroom.log.note import Note, Verifier, sign_line
 from strongroom.log.tile import Bundle, bundle_to_bytes, tiles_between
@@ -185,3 +191,63 @@ def test_keys_are_written_the_same(go: Go, log: MemoryLog) -> None:
     key = log.keys[0].key
     answer = go.ask("vkey", name=key.name, public=to_base64(key.public))
     assert answer == {"error": "", "vkey": key.to_text()}
+
+
+WITNESS = "clinic.example/witness"
+
+
+def subtree_message(name: str, origin: str, seconds: int, size: int, root: bytes) -> bytes:
+    """Write the bytes that C2SP tlog-cosignature prescribes for ML-DSA-44, by its text alone."""
+    return (
+        b"subtree/v1\n\0"
+        + struct.pack(">B", len(name))
+        + name.encode()
+        + struct.pack(">QB", seconds, len(origin))
+        + origin.encode()
+        + struct.pack(">QQ", 0, size)
+        + root
+    )
+
+
+def cosigned(log: MemoryLog) -> tuple[bytes, bytes, bytes]:
+    """Return the public key of a witness, the message that it should have signed, and its signature."""
+    secret = MlDsa44Secret.generate()
+    note = log.note()
+    note = note.with_signature(sign_line(note.unverified_text, MlDsa44Cosigner(WITNESS, secret, NOW)))
+    # By the text of the note alone: "— name base64(key id, time, signature)".
+    (line,) = (
+        each for each in note.to_bytes().decode().splitlines() if each.startswith(f"\u2014 {WITNESS} ")
+    )
+    signed = base64.b64decode(line.rpartition(" ")[2])
+    (seconds,) = struct.unpack(">Q", signed[4:12])
+    assert seconds == int(NOW.timestamp())
+    origin, size, root, *_ = note.unverified_text.decode().splitlines()
+    message = subtree_message(WITNESS, origin, seconds, int(size), base64.b64decode(root))
+    return secret.public.to_bytes(), message, signed[12:]
+
+
+def test_another_implementation_of_ml_dsa_verifies_our_cosignatures(log: MemoryLog) -> None:
+    public, message, signature = cosigned(log)
+    assert ML_DSA_44.verify(public, message, signature)
+
+
+@pytest.mark.parametrize("part", ["public", "message", "signature"])
+def test_another_implementation_of_ml_dsa_refuses_one_flipped_bit(log: MemoryLog, part: str) -> None:
+    parts = dict(zip(("public", "message", "signature"), cosigned(log), strict=True))
+    data = bytearray(parts[part])
+    data[len(data) // 2] ^= 1
+    parts[part] = bytes(data)
+    assert not ML_DSA_44.verify(parts["public"], parts["message"], parts["signature"])
+
+
+def test_we_verify_a_cosignature_of_another_implementation(log: MemoryLog) -> None:
+    public, secret = ML_DSA_44.keygen()
+    note = log.note()
+    origin, size, root, *_ = note.unverified_text.decode().splitlines()
+    seconds = int(NOW.timestamp())
+    message = subtree_message(WITNESS, origin, seconds, int(size), base64.b64decode(root))
+    signature = struct.pack(">Q", seconds) + ML_DSA_44.sign(secret, message)
+    verifier = MlDsa44CosignatureVerifier(WITNESS, MlDsa44Public.from_bytes(public))
+    verifier.verify(note.unverified_text, signature)
+    with pytest.raises(VerificationError):
+        verifier.verify(note.unverified_text, signature[:-1] + bytes([signature[-1] ^ 1]))
