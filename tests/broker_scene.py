@@ -33,6 +33,7 @@ from strongroom.broker.services.meeting import Meeting
 from strongroom.broker.services.partners import Partners
 from strongroom.broker.services.publishing import Publishing
 from strongroom.broker.services.reporting import Reporting
+from strongroom.broker.services.requesting import Requesting
 from strongroom.broker.settings import Settings
 from strongroom.broker.sql.store import open_store
 from strongroom.errors import Error
@@ -381,6 +382,7 @@ class Scene:
             partners=Partners(ledger, keys, settings),
             publishing=Publishing(ledger, keys, settings),
             licensing=Licensing(ledger, keys, settings),
+            requesting=Requesting(ledger, settings),
             leasing=Leasing(ledger, keys, settings, knowledge),
             reporting=Reporting(ledger, keys, settings, knowledge),
         )

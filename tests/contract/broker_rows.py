@@ -10,6 +10,7 @@ from strongroom.broker.records import (
     HoldRow,
     IdempotencyRow,
     LeaseRow,
+    LicenseRequestRow,
     LicenseRow,
     LicenseStatus,
     LogHead,
@@ -74,6 +75,24 @@ def package(package: str, name: str = "risk", key_id: str = "kek-1") -> PackageR
 
 def withdrawal(withdrawal: str, name: str = "risk") -> WithdrawalRow:
     return WithdrawalRow(withdrawal=withdrawal, name=name, version="1.0.0", token="token", received_at=NOW)
+
+
+def license_request(request: str, organization: str = "org-a") -> LicenseRequestRow:
+    return LicenseRequestRow(
+        request=request,
+        organization=organization,
+        partner=TEXT,
+        model=TEXT,
+        purpose=TEXT,
+        predictions="10/day",
+        until=NOW,
+        asked_by="mem-a",
+        asked_at=NOW,
+        license=None,
+        reason=None,
+        answered_by=None,
+        answered_at=None,
+    )
 
 
 def license_row(

@@ -38,6 +38,7 @@ from strongroom.broker.services.members import Members, add_first_admin
 from strongroom.broker.services.partners import Partners
 from strongroom.broker.services.publishing import Publishing
 from strongroom.broker.services.reporting import Reporting
+from strongroom.broker.services.requesting import Requesting
 from strongroom.broker.settings import Settings
 from strongroom.broker.sql.store import open_store
 from strongroom.home import files
@@ -175,6 +176,7 @@ def make_services(ledger: Ledger, keys: BrokerKeys, settings: Settings) -> Servi
         members=Members(ledger, keys, settings),
         publishing=Publishing(ledger, keys, settings),
         licensing=Licensing(ledger, keys, settings),
+        requesting=Requesting(ledger, settings),
         leasing=Leasing(ledger, keys, settings, knowledge),
         reporting=Reporting(ledger, keys, settings, knowledge),
         checking_out=CheckingOut(ledger, keys, settings, knowledge),

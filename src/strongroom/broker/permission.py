@@ -35,6 +35,8 @@ class Permission(StrEnum):
     LICENSE_REVOKE = "license:revoke"
     LICENSE_NARROW = "license:narrow"
     LICENSE_ACCEPT = "license:accept"
+    REQUEST_READ = "request:read"
+    REQUEST_MAKE = "request:make"
     LEASE_TAKE = "lease:take"
     LEASE_READ = "lease:read"
     LEASE_RETURN = "lease:return"
@@ -55,13 +57,22 @@ _OWNER_READS: Final = frozenset(
         _P.MEMBER_READ,
         _P.PACKAGE_READ,
         _P.LICENSE_READ,
+        _P.REQUEST_READ,
         _P.LEASE_READ,
         _P.USAGE_READ,
         _P.LOG_READ,
     }
 )
 _PARTNER_READS: Final = frozenset(
-    {_P.MEMBER_READ, _P.PACKAGE_READ, _P.LICENSE_READ, _P.LEASE_READ, _P.USAGE_READ, _P.LOG_READ}
+    {
+        _P.MEMBER_READ,
+        _P.PACKAGE_READ,
+        _P.LICENSE_READ,
+        _P.REQUEST_READ,
+        _P.LEASE_READ,
+        _P.USAGE_READ,
+        _P.LOG_READ,
+    }
 )
 _PUBLISHES: Final = frozenset(
     {
@@ -75,7 +86,9 @@ _PUBLISHES: Final = frozenset(
         _P.LOG_COSIGN,
     }
 )
-_MANAGES: Final = frozenset({_P.MEMBER_WRITE, _P.LICENSE_NARROW, _P.LICENSE_ACCEPT, _P.LOG_COSIGN})
+_MANAGES: Final = frozenset(
+    {_P.MEMBER_WRITE, _P.REQUEST_MAKE, _P.LICENSE_NARROW, _P.LICENSE_ACCEPT, _P.LOG_COSIGN}
+)
 _RUNS: Final = frozenset(
     {
         _P.PACKAGE_READ,

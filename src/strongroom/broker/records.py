@@ -142,6 +142,30 @@ class LicenseRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LicenseRequestRow:
+    """A partner's request for a license."""
+
+    request: str
+    organization: str
+    partner: str
+    """Name of the partner."""
+    model: str
+    """What the partner typed; it may name nothing."""
+    purpose: str
+    predictions: str | None
+    """``LIMIT/PERIOD``."""
+    until: datetime | None
+    asked_by: str
+    asked_at: datetime
+    license: str | None
+    """The license that answers it."""
+    reason: str | None
+    """Why it was refused."""
+    answered_by: str | None
+    answered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BelowRow:
     """What hangs from a license, without its texts: there may be many of them."""
 

@@ -25,6 +25,7 @@ from strongroom.broker.records import (
     IdempotencyRow,
     LeaseEnd,
     LeaseRow,
+    LicenseRequestRow,
     LicenseRow,
     LicenseStatus,
     LogHead,
@@ -139,6 +140,19 @@ class Reading(TileReader, Protocol):
 
     def revocations_of(self, targets: Collection[str]) -> list[RevocationRow]:
         """Return the revocations of these ids, in the order of their arrival."""
+        ...
+
+    # -- requests
+    def license_request(self, request: str) -> LicenseRequestRow | None:
+        """Return a request for a license."""
+        ...
+
+    def license_requests_of(self, organization: str) -> list[LicenseRequestRow]:
+        """Return every request of an organization, oldest first."""
+        ...
+
+    def license_requests(self, *, after: str = "", limit: int) -> list[LicenseRequestRow]:
+        """Return a page of requests."""
         ...
 
     # -- leases and counts
@@ -292,6 +306,14 @@ class Writing(Reading, Protocol):
 
     def set_acceptance(self, license: str, token: str, at: datetime) -> None:
         """Add the acceptance of a license."""
+        ...
+
+    def add_license_request(self, row: LicenseRequestRow) -> None:
+        """Add a request for a license, or replace it."""
+        ...
+
+    def remove_license_request(self, request: str) -> None:
+        """Forget a request."""
         ...
 
     def add_revocation(self, revocation: str, target: str, token: str, at: datetime) -> int:

@@ -64,6 +64,7 @@ COMMANDS = (
     ),
     Command("owner", OWNER, "Show and rotate the owner document, which partners pin."),
     Command("join", PARTNER, "Answer an owner's invitation with your keys.", ("enroll", "login")),
+    Command("request", PARTNER, "Ask an owner for a license.", ("ask",)),
     Command("accept", PARTNER, "Accept a license and its agreement, and add it to this home.", ("import",)),
     Command("models", PARTNER, "List the models that this home may use.", ("list", "ls")),
     Command(

@@ -155,10 +155,8 @@ class TermOptions:
         ):
             if text is None:
                 continue
-            match = _BUDGET.fullmatch(text)
-            if match is None:
-                raise _unreadable(text, "write 1000/month; also per hour, day, year or total")
-            yield kind(limit=_whole(match[1]), per=Period(match[2]))
+            limit, per = budget_of(text)
+            yield kind(limit=limit, per=Period(per))
 
     def _outages(self, now: datetime) -> Iterator[Term]:
         from strongroom.license.terms import BreakGlass, Grace
@@ -193,6 +191,18 @@ class TermOptions:
 
         ends = [term.at for term in self._times(now) if isinstance(term, Expires)]
         return _hours(_LONGEST_OFFLINE) if not ends else max(1, math.ceil((ends[0] - now) / _HOUR))
+
+
+def budget_of(text: str) -> tuple[int, str]:
+    """Return limit and period of a budget such as ``1M/month``.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    match = _BUDGET.fullmatch(text)
+    if match is None:
+        raise _unreadable(text, "write 1000/month; also per hour, day, year or total")
+    return _whole(match[1]), match[2]
 
 
 def rate_of(text: str) -> Rate:

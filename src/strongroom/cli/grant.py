@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from strongroom.cli._broker import own_line
 from strongroom.cli._handover import hand_in_licenses, verify_published, write_for_broker
 from strongroom.cli._page import page
+from strongroom.cli._requests import filled_in, find_request, settle
 from strongroom.cli._shared import SHARED, Shared
 from strongroom.cli._terms import NO_TERMS, TermOptions
 from strongroom.errors import UsageError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from strongroom.granting import Granted
     from strongroom.home import Home
+    from strongroom.protocol.broker import LicenseRequestAnswer
 
 
 def grant(
@@ -52,6 +54,10 @@ def grant(
         Path | None,
         Parameter(help="A license that a partner narrowed for this site: add only the site's key."),
     ] = None,
+    request: Annotated[
+        str | None,
+        Parameter(help="A partner's request, ask-...: partner, model and terms come from it, or as typed."),
+    ] = None,
     terms: TermOptions = NO_TERMS,
     shared: Shared = SHARED,
 ) -> None:
@@ -68,6 +74,7 @@ def grant(
         $ strongroom grant clinic.enrollment risk -o clinic.license
         $ strongroom grant clinic risk --agreement agreement.txt --answers rounded:2
         $ strongroom grant clinic risk --grace 72h --break-glass 12h:3 --offline 90d
+        $ strongroom grant --request ask-uvaxoz2qpfs5 --predictions 500k/month
         $ strongroom grant site.enrollment risk --under site.license -o key.license
 
     Raises:
@@ -79,6 +86,13 @@ def grant(
         BrokerRefused: the broker does not take it.
         StorageUnavailable: a file cannot be read or written.
     """
+    asked = None
+    if request is not None:
+        _verify_fits_request(partners_and_model, output, into, under, by_file or with_passphrase)
+        asked = find_request(shared.open_home(), request)
+        partners_and_model = (asked.partner, *(partners_and_model or (asked.model,)))
+        terms = filled_in(terms, asked)
+        _tell_asked(shared, asked)
     *partners, model = _split(partners_and_model)
     if len(partners) > 1 and (output is not None or fingerprint is not None):
         raise UsageError(
@@ -92,7 +106,28 @@ def grant(
     terms.warn(shared)
     text = _text(shared, agreement)
     wish = _Wish(shared, model, terms, text, _passphrase(shared, with_passphrase, license_passphrase_file))
-    _grant(wish, partners, fingerprint, output, into, by_file=by_file)
+    granted = _grant(wish, partners, fingerprint, output, into, by_file=by_file)
+    if asked is not None:
+        settled = settle(shared.open_home(), asked, granted[0].license_id)
+        shared.terminal.note(f"It answers {settled.request}, which is {settled.status}.")
+
+
+def _verify_fits_request(
+    words: Sequence[str], output: Path | None, into: Path | None, under: Path | None, by_file: bool
+) -> None:
+    # The answer to a request is at the broker, where the request is.
+    if len(words) > 1 or by_file or any(each is not None for each in (output, into, under)):
+        raise UsageError(
+            "with --request, name nothing but the model, and write no files",
+            code="usage",
+            hint="the partner is the one that asked: strongroom grant --request ask-... [MODEL]",
+        )
+
+
+def _tell_asked(shared: Shared, asked: LicenseRequestAnswer) -> None:
+    wanted = [asked.predictions, None if asked.until is None else f"until {asked.until}"]
+    terms = ", ".join(each for each in wanted if each is not None) or "no terms"
+    shared.terminal.note(f"{asked.partner} asks for {asked.model} ({terms}): {asked.purpose}")
 
 
 def _grant(
@@ -103,7 +138,7 @@ def _grant(
     into: Path | None,
     *,
     by_file: bool,
-) -> None:
+) -> Sequence[Granted]:
     shared = wish.shared
     home = shared.open_home()
     names = [wish.meet(home, partner, fingerprint) for partner in partners]
@@ -121,6 +156,7 @@ def _grant(
         _write_license(shared, granted[0], output)
     else:
         _write_folders(shared, home, granted, into or Path(), wish)
+    return granted
 
 
 def _verify_targets(shared: Shared, names: Sequence[str], output: Path | None, into: Path | None) -> None:

@@ -24,8 +24,8 @@ def models(*, shared: Shared = SHARED) -> None:
     """List the models that this home may use.
 
     One line for each model and license: until when, how many predictions are left, whether it opens now.
-    With an owner's broker, also what it offers and is not accepted yet, and what it has suspended. What is
-    left is counted here: what other installations used, the broker knows.
+    With an owner's broker, also what it offers and is not accepted yet, what it has suspended, and what
+    was requested. What is left is counted here: what other installations used, the broker knows.
 
     Examples:
         $ strongroom models
@@ -46,6 +46,7 @@ def models(*, shared: Shared = SHARED) -> None:
         _without_package(each) for each in home.catalog.licenses.all() if each.license_id not in covered
     ]
     _add_offered(found, answers)
+    found += _requested(home)
     for each in found:
         each.pop("was", None)
     rows = [
@@ -216,6 +217,37 @@ def _not_here(label: str, owner: str, name: str, answer: LicenseAnswer) -> dict[
         "status": f"offered: strongroom accept {name if ',' not in name else answer.license}",
         "reason": "it is not accepted in this home yet",
     }
+
+
+def _requested(home: Home) -> list[dict[str, Any]]:
+    """Return what this party asked for and has no license for; a silent broker was warned of before."""
+    from strongroom.cli._broker import lines
+    from strongroom.cli._requests import requests_at
+
+    found: list[dict[str, Any]] = []
+    for line in lines(home):
+        try:
+            asked = [] if line.is_own else requests_at(line.client)
+        except Error:
+            # Also one that is older than this, and one that does not let this person see them.
+            continue
+        found += [
+            {
+                "model": f"{line.owner.label}/{each.model}",
+                "reference": None,
+                "owner": line.owner.id,
+                "license": each.request,
+                "path": None,
+                "until": each.until,
+                "remaining": None,
+                "purposes": [],
+                "status": "requested" if each.status == "open" else "request refused",
+                "reason": each.reason or "the owner has not answered yet",
+            }
+            for each in asked
+            if each.status != "granted"
+        ]
+    return found
 
 
 def _without_package(stored: StoredLicense) -> dict[str, Any]:

@@ -34,6 +34,9 @@ from strongroom.protocol.broker import (
     LicenseAnswer,
     LicenseAsk,
     LicensePage,
+    LicenseRequestAnswer,
+    LicenseRequestAsk,
+    LicenseRequestPage,
     MemberAnswer,
     MemberAsk,
     MemberPage,
@@ -45,6 +48,7 @@ from strongroom.protocol.broker import (
     PartnerPage,
     ReasonAsk,
     RecordPage,
+    RequestGrantAsk,
     ReturnAsk,
     RevocationAsk,
     RevocationPage,
@@ -210,6 +214,23 @@ class BrokerClient:
     def accept(self, ask: AcceptanceAsk) -> LicenseAnswer:
         """Hand in an acceptance."""
         return self._post("/acceptances", ask, LicenseAnswer)
+
+    # -- requests
+    def license_requests(self, *, after: str | None = None, limit: int | None = None) -> LicenseRequestPage:
+        """List requests for licenses."""
+        return self._page("/license-requests", LicenseRequestPage, after=after, limit=limit)
+
+    def request_license(self, ask: LicenseRequestAsk) -> LicenseRequestAnswer:
+        """Ask the owner for a license."""
+        return self._post("/license-requests", ask, LicenseRequestAnswer)
+
+    def grant_license_request(self, request: str, ask: RequestGrantAsk) -> LicenseRequestAnswer:
+        """Say which license answers a request."""
+        return self._post(f"/license-requests/{segment(request)}/grant", ask, LicenseRequestAnswer)
+
+    def refuse_license_request(self, request: str, ask: ReasonAsk) -> LicenseRequestAnswer:
+        """Refuse a request."""
+        return self._post(f"/license-requests/{segment(request)}/refuse", ask, LicenseRequestAnswer)
 
     # -- leases
     def take_lease(self, ask: LeaseAsk) -> LeaseAnswer:

@@ -52,6 +52,8 @@ class Kind(StrEnum):
     """A person got access for an organization, got another role, or lost it."""
     PUBLICATION = "publication"
     """A package was put into the catalog."""
+    REQUEST = "request"
+    """A partner asked for a license, or was refused one that it had asked for."""
     GRANT = "grant"
     """A license was signed."""
     SUBLICENSE = "sublicense"

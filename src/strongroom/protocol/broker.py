@@ -278,6 +278,56 @@ class LicensePage:
     next: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LicenseRequestAsk(Asked):
+    """A partner asks for a license."""
+
+    model: str
+    """What it wants to use, in its own words; nothing is looked up."""
+    purpose: str
+    """What for, for the people who decide."""
+    predictions: str | None = None
+    """``LIMIT/PERIOD``, as in ``1000000/month``."""
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestGrantAsk(Asked):
+    """The owner says which license answers a request."""
+
+    license: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LicenseRequestAnswer:
+    """One request, and what came of it."""
+
+    request: str
+    organization: str
+    partner: str
+    model: str
+    purpose: str
+    predictions: str | None
+    until: str | None
+    asked_at: str
+    asked_by: str
+    """Member id."""
+    status: str
+    """``open``, ``granted`` or ``refused``."""
+    license: str | None
+    """The license that answers it, once it is granted; the owner sees it before."""
+    reason: str | None
+    """Why it was refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LicenseRequestPage:
+    """Requests in the order of their ids."""
+
+    requests: tuple[LicenseRequestAnswer, ...]
+    next: str | None = None
+
+
 # -- leases ---------------------------------------------------------------------------
 
 

@@ -31,7 +31,16 @@ from strongroom.broker.http.middleware.edge import Edge
 from strongroom.broker.http.middleware.headers import SecurityHeaders
 from strongroom.broker.http.middleware.slow_reader import AnswerTimeout
 from strongroom.broker.http.request_log import CODE, RequestLog, RequestLogMiddleware
-from strongroom.broker.http.routes import leases, licenses, log, meeting, operation, packages, parties
+from strongroom.broker.http.routes import (
+    leases,
+    licenses,
+    log,
+    meeting,
+    operation,
+    packages,
+    parties,
+    requests,
+)
 from strongroom.broker.http.routing import PRINCIPAL, PUBLIC, Area, GuardedRoute, Surroundings
 from strongroom.broker.http.settings import HttpSettings
 from strongroom.broker.services.all_services import Services
@@ -109,6 +118,7 @@ def _routes(
     parties.add(area, services.partners, services.members)
     packages.add(area, services.publishing)
     licenses.add(area, services.licensing)
+    requests.add(area, services.requesting)
     leases.add(area, services.leasing, services.reporting, services.checking_out)
     log.add(area, services.logbook)
     outside = Area(around, prefix="")

@@ -13,6 +13,7 @@ from strongroom.broker.services.members import Members
 from strongroom.broker.services.partners import Partners
 from strongroom.broker.services.publishing import Publishing
 from strongroom.broker.services.reporting import Reporting
+from strongroom.broker.services.requesting import Requesting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,7 @@ class Services:
     members: Members
     publishing: Publishing
     licensing: Licensing
+    requesting: Requesting
     leasing: Leasing
     reporting: Reporting
     checking_out: CheckingOut

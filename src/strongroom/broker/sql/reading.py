@@ -11,13 +11,21 @@ from strongroom.broker.sql.licenses import LicenseReading
 from strongroom.broker.sql.log_rows import LogReading
 from strongroom.broker.sql.packages import PackageReading
 from strongroom.broker.sql.parties import PartyReading
+from strongroom.broker.sql.requests import RequestReading
 
 if TYPE_CHECKING:
     from strongroom.broker.repository import Reading
 
 
 class SqlReading(
-    PartyReading, PackageReading, LicenseReading, LeaseReading, CountReading, LogReading, AnswerReading
+    PartyReading,
+    PackageReading,
+    LicenseReading,
+    RequestReading,
+    LeaseReading,
+    CountReading,
+    LogReading,
+    AnswerReading,
 ):
     """One consistent state of a database."""
 

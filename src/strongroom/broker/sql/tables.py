@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-REVISION: Final = "0003"
+REVISION: Final = "0005"
 """The migration that makes these tables."""
 
 METADATA: Final = MetaData(
@@ -166,6 +166,25 @@ Index(None, LICENSE.c.parent, LICENSE.c.license)
 Index(None, LICENSE.c.organization, LICENSE.c.license)
 Index(None, LICENSE.c.status, LICENSE.c.license)
 Index(None, LICENSE.c.expires_at, LICENSE.c.license)
+
+LICENSE_REQUEST: Final = Table(
+    "license_request",
+    METADATA,
+    _text("request", key=True),
+    _text("organization"),
+    _text("partner"),
+    _text("model"),
+    _text("purpose"),
+    _text("predictions", null=True),
+    _instant("until", null=True),
+    _text("asked_by"),
+    _instant("asked_at"),
+    _text("license", null=True),
+    _text("reason", null=True),
+    _text("answered_by", null=True),
+    _instant("answered_at", null=True),
+)
+Index(None, LICENSE_REQUEST.c.organization, LICENSE_REQUEST.c.asked_at, LICENSE_REQUEST.c.request)
 
 REVOCATION: Final = Table(
     "revocation",

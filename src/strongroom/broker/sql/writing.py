@@ -15,6 +15,7 @@ from strongroom.broker.sql.licenses import LicenseWriting
 from strongroom.broker.sql.log_rows import LogWriting
 from strongroom.broker.sql.packages import PackageWriting
 from strongroom.broker.sql.parties import PartyWriting
+from strongroom.broker.sql.requests import RequestWriting
 from strongroom.broker.sql.statement import Statement
 
 if TYPE_CHECKING:
@@ -24,7 +25,14 @@ _BEGIN: Final = Statement(text("SAVEPOINT act"))
 
 
 class SqlWriting(
-    PartyWriting, PackageWriting, LicenseWriting, LeaseWriting, CountWriting, LogWriting, AnswerWriting
+    PartyWriting,
+    PackageWriting,
+    LicenseWriting,
+    RequestWriting,
+    LeaseWriting,
+    CountWriting,
+    LogWriting,
+    AnswerWriting,
 ):
     """One transaction that holds the head of the log."""
 

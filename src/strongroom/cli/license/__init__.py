@@ -1,7 +1,8 @@
 """``strongroom license``: everything about licenses but granting and accepting them.
 
 ``listing`` (list, show), ``narrowing`` (narrow, checkout), ``standing`` (suspend, resume, approve),
-``ending`` (revoke, withdraw-version), ``uploading`` (upload); ``stored`` reads those of this home.
+``requesting`` (requests, refuse, answer), ``ending`` (revoke, withdraw-version),
+``uploading`` (upload); ``stored`` reads those of this home.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from strongroom.cli._page import noun, page
 from strongroom.cli.license.ending import revoke, withdraw_version
 from strongroom.cli.license.listing import list_, show
 from strongroom.cli.license.narrowing import checkout, narrow
+from strongroom.cli.license.requesting import answer, refuse, requests
 from strongroom.cli.license.standing import approve, resume, suspend
 from strongroom.cli.license.uploading import upload
 
@@ -18,6 +20,9 @@ app = noun(
     "List, show, end, narrow and check out licenses.",
     page(list_, "list"),
     page(show, "show"),
+    page(requests, "requests"),
+    page(refuse, "refuse"),
+    page(answer, "answer"),
     page(approve, "approve"),
     page(suspend, "suspend"),
     page(resume, "resume"),

@@ -27,7 +27,7 @@ from strongroom.keys.key_pair import SigningKey, sealing_public_to_text
 from strongroom.keys.member import MemberRole
 from strongroom.keys.text import KeyKind
 from strongroom.license.signing import sign_document
-from strongroom.protocol.broker import MemberAsk
+from strongroom.protocol.broker import LicenseRequestAsk, MemberAsk
 from tests.unit.broker.http.wire import Asker, Wire
 from tests.unit.broker.services.hospital import Clinic, World
 from tests.unit.broker.services.machine import Machine
@@ -36,8 +36,16 @@ BODIES: dict[str, dict[str, Any]] = {
     "ReasonAsk": {"reason": "because"},
     "ApprovalAsk": {"fingerprint": "ABCD-EFGH-JKMN-PQRS-TVWX"},
     "ReturnAsk": {"usage": None},
+    "RequestGrantAsk": {"license": "lic-aaaaaaaaaaaaaaaaaaaaaaaa"},
 }
-PREFIXES = {"organization": "org-", "runtime": "run-", "member": "mem-", "license": "lic-", "lease": "lea-"}
+PREFIXES = {
+    "organization": "org-",
+    "runtime": "run-",
+    "member": "mem-",
+    "license": "lic-",
+    "lease": "lea-",
+    "request": "ask-",
+}
 
 
 @dataclass
@@ -47,6 +55,7 @@ class Side:
     world: World
     clinic: Clinic
     machine: Machine
+    request: str
     operator: SigningKey = field(default_factory=lambda: SigningKey.generate(KeyKind.MEMBER))
 
     @classmethod
@@ -55,7 +64,10 @@ class Side:
         clinic = world.clinic(name)
         statement = world.statement(version=version)
         world.publishing.publish(world.admin, world.package(statement))
-        side = cls(world, clinic, Machine.enrolled(world, clinic, statement=statement))
+        asked = world.requesting.make(
+            clinic.manager, LicenseRequestAsk(model=f"{name}-wish", purpose="triage")
+        )
+        side = cls(world, clinic, Machine.enrolled(world, clinic, statement=statement), asked.request)
         side.machine.take()
         certificate = clinic.certify(side.operator, MemberRole.OPERATOR, name="o.perator")
         world.members.add(clinic.manager, MemberAsk(member=certificate))
@@ -70,6 +82,7 @@ class Side:
             "member": self.clinic.manager.id,
             "license": self.machine.license,
             "lease": self.machine.lease_id,
+            "request": self.request,
         }
 
     @property
@@ -209,12 +222,14 @@ class TestQueries:
             assert not [trace for trace in scene.one.traces if trace in text], route.path
             asked.add(route.path.removeprefix("/v1"))
         assert asked >= {"/licenses", "/leases", "/usage", "/packages", "/log/records", "/revocations"}
+        assert ("/license-requests" in asked) is (role is not Role.RUNTIME)
 
     def test_its_own_list_holds_it(self, scene: Scene) -> None:
         """Or the test above would pass with lists that are empty."""
         text = all_pages(scene.askers[Role.RUNTIME], "/log/records")
         assert scene.other.machine.license in text
         assert scene.other.machine.lease_id in all_pages(scene.askers[Role.RUNTIME], "/leases")
+        assert scene.other.request in all_pages(scene.askers[Role.MANAGER], "/license-requests")
 
 
 def all_pages(asker: Asker, path: str) -> str:
@@ -276,7 +291,7 @@ NAMING: dict[str, Callable[[Scene, str], dict[str, Any]]] = {
     "/v1/checkouts": _checkout,
 }
 """Routes whose body names what may be another's."""
-NAMING_NOTHING = {"/v1/members", "/v1/log/cosignatures"}
+NAMING_NOTHING = {"/v1/members", "/v1/log/cosignatures", "/v1/license-requests"}
 """Routes whose body can name only what is one's own."""
 
 

@@ -27,6 +27,7 @@ from strongroom.broker.services.meeting import Meeting
 from strongroom.broker.services.members import Members, add_first_admin
 from strongroom.broker.services.partners import Partners
 from strongroom.broker.services.publishing import Publishing
+from strongroom.broker.services.requesting import Requesting
 from strongroom.broker.settings import Settings
 from strongroom.broker.sql.store import open_store
 from strongroom.enrolling import invite, join
@@ -159,6 +160,7 @@ class World:
         self.members = Members(self.ledger, self.keys, settings)
         self.publishing = Publishing(self.ledger, self.keys, settings)
         self.licensing = Licensing(self.ledger, self.keys, settings)
+        self.requesting = Requesting(self.ledger, settings)
         first = self.home.keys.member().public_text
         add_first_admin(self.ledger, owner_id=self.keys.owner_id, key=first, name="a.admin")
         self.admin = self._principal(first_key=self.home.keys.member())
