@@ -128,6 +128,7 @@ class Services:
     partners: Partners
     publishing: Publishing
     licensing: Licensing
+    requesting: Requesting
     leasing: Leasing
     reporting: Reporting
 

@@ -53,13 +53,13 @@ class Limits:
     max_sublicenses: int = 1024
     """Sub-licenses under one license, at any depth: a hospital group has some hundred sites."""
     max_holder_sublicenses: int = 64
-    max_open_requests: int = 16
-    """Requests for licenses of one partner that nobody has answered."""
-    max_requests: int = 64
-    """Requests of one partner that are kept; the oldest answered one makes room."""
-    max_request_text: int = 500
-    """Characters of model and purpose, each, in a request."""
     """Sub-licenses under one license for one holder, who need not have agreed: one a month for five years."""
+    max_open_requests_length: int = 16
+    """Requests for licenses of one partner that nobody has answered."""
+    max_kept_requests_length: int = 64
+    """Requests of one partner that are kept; the oldest answered one makes room."""
+    max_request_chars: int = 500
+    """The model, or the purpose, of a request for a license."""
     max_terms: int = 64
     """Terms in one license document."""
     max_owner_versions: int = 256

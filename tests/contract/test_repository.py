@@ -39,28 +39,6 @@ def test_partners(store: Store) -> None:
         assert [row.organization for row in kept.partners(after="org-a", limit=1)] == ["org-b"]
 
 
-def test_license_requests(store: Store) -> None:
-    first, later = (
-        rows.license_request("ask-b"),
-        replace(rows.license_request("ask-a"), asked_at=NOW + MINUTE),
-    )
-    with store.write() as kept:
-        for row in (later, first, rows.license_request("ask-c", "org-c")):
-            kept.add_license_request(row)
-    answered = replace(first, license="lic-a", answered_by="mem-b", answered_at=NOW + MINUTE)
-    with store.write() as kept:
-        kept.add_license_request(answered)
-        kept.remove_license_request("ask-c")
-        with pytest.raises(ObjectNotFound), kept.savepoint():
-            kept.remove_license_request("ask-x")
-    with store.read() as kept:
-        assert kept.license_request("ask-b") == answered
-        assert kept.license_request("ask-c") is None
-        assert kept.license_requests_of("org-a") == [answered, later]
-        assert kept.license_requests(limit=9) == [later, answered]
-        assert kept.license_requests(after="ask-a", limit=1) == [answered]
-
-
 def test_several_may_claim_a_name_and_one_has_it(store: Store) -> None:
     with store.write() as kept:
         for organization in ("org-a", "org-b"):

@@ -1,6 +1,6 @@
 """The log and Go's golang.org/x/mod/sumdb, which we did not write, understand each other both ways.
 
-ML-DSA-44, which that library does not know, is checked by `dilithium-py`, a FIPS 204 implementation of others.
+ML-DSA-44, which that library does not know, is checked by `dilithium-py`, others' implementation of FIPS 204.
 
 The Go program stands in ``tests/integration/go``; it is built from Debian's packages, without network.
 """

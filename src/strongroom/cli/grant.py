@@ -93,13 +93,7 @@ def grant(
         partners_and_model = (asked.partner, *(partners_and_model or (asked.model,)))
         terms = filled_in(terms, asked)
         _tell_asked(shared, asked)
-    *partners, model = _split(partners_and_model)
-    if len(partners) > 1 and (output is not None or fingerprint is not None):
-        raise UsageError(
-            "--output and --fingerprint are for one partner",
-            code="one-partner",
-            hint="grant to each by itself",
-        )
+    *partners, model = _split(partners_and_model, for_one=output is not None or fingerprint is not None)
     if under is not None:
         _release_for_site(shared, partners[0], model, under, fingerprint, output)
         return
@@ -108,8 +102,7 @@ def grant(
     wish = _Wish(shared, model, terms, text, _passphrase(shared, with_passphrase, license_passphrase_file))
     granted = _grant(wish, partners, fingerprint, output, into, by_file=by_file)
     if asked is not None:
-        settled = settle(shared.open_home(), asked, granted[0].license_id)
-        shared.terminal.note(f"It answers {settled.request}, which is {settled.status}.")
+        _settle(shared, asked, granted[0])
 
 
 def _verify_fits_request(
@@ -128,6 +121,11 @@ def _tell_asked(shared: Shared, asked: LicenseRequestAnswer) -> None:
     wanted = [asked.predictions, None if asked.until is None else f"until {asked.until}"]
     terms = ", ".join(each for each in wanted if each is not None) or "no terms"
     shared.terminal.note(f"{asked.partner} asks for {asked.model} ({terms}): {asked.purpose}")
+
+
+def _settle(shared: Shared, asked: LicenseRequestAnswer, granted: Granted) -> None:
+    settled = settle(shared.open_home(), asked, granted.license_id)
+    shared.terminal.note(f"It answers {settled.request}, which is {settled.status}.")
 
 
 def _grant(
@@ -171,12 +169,18 @@ def _verify_targets(shared: Shared, names: Sequence[str], output: Path | None, i
         agree_to_replace(shared.terminal, output, replace=shared.yes)
 
 
-def _split(words: Sequence[str]) -> Sequence[str]:
+def _split(words: Sequence[str], *, for_one: bool) -> Sequence[str]:
     if len(words) < 2:
         raise UsageError(
             "name one partner or more, and then the model",
             code="usage",
             hint="for example: strongroom grant clinic risk",
+        )
+    if for_one and len(words) > 2:
+        raise UsageError(
+            "--output and --fingerprint are for one partner",
+            code="one-partner",
+            hint="grant to each by itself",
         )
     return words
 

@@ -52,8 +52,6 @@ class Kind(StrEnum):
     """A person got access for an organization, got another role, or lost it."""
     PUBLICATION = "publication"
     """A package was put into the catalog."""
-    REQUEST = "request"
-    """A partner asked for a license, or was refused one that it had asked for."""
     GRANT = "grant"
     """A license was signed."""
     SUBLICENSE = "sublicense"
@@ -80,6 +78,8 @@ class Kind(StrEnum):
     """A derived package was countersigned."""
     REFUSALS = "refusals"
     """How often members of a partner were refused in a period."""
+    REQUEST = "request"
+    """A partner asked for a license, or was refused one that it had asked for."""
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

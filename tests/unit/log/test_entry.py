@@ -37,7 +37,7 @@ def test_the_wire_names_of_kinds_are_pinned() -> None:
     assert " ".join(Kind) == (
         "owner-document restore enrollment approval suspension membership publication grant sublicense "
         "acceptance lease return checkout usage revocation withdrawal break-glass clone-alarm "
-        "derivation refusals"
+        "derivation refusals request"
     )
 
 

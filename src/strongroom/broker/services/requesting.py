@@ -59,8 +59,8 @@ class Requesting:
             BrokerRefused: too many requests of the partner are open (``too-many-requests``).
             StorageUnavailable: the database does not answer.
         """
-        verify_text(ask.model, "a model", most=LIMITS.max_request_text)
-        verify_text(ask.purpose, "a purpose", most=LIMITS.max_request_text)
+        verify_text(ask.model, "a model", most=LIMITS.max_request_chars)
+        verify_text(ask.purpose, "a purpose", most=LIMITS.max_request_chars)
         if ask.predictions is not None and not _BUDGET.fullmatch(ask.predictions):
             raise FormatError("the predictions of a request must be as 1000/month")
         if ask.until is not None:
@@ -147,13 +147,13 @@ def _make(act: Act, principal: Principal, ask: LicenseRequestAsk) -> LicenseRequ
     for row in is_open:
         if (row.model, row.purpose, row.predictions, row.until) == wanted:
             return row
-    if len(is_open) >= LIMITS.max_open_requests:
+    if len(is_open) >= LIMITS.max_open_requests_length:
         raise BrokerRefused(
             f"{len(is_open)} requests of your organization are open, and there may be no more",
             code="too-many-requests",
             hint="wait until the owner has answered some of them: strongroom license requests",
         )
-    if len(rows) >= LIMITS.max_requests:
+    if len(rows) >= LIMITS.max_kept_requests_length:
         act.kept.remove_license_request(next(row for row in rows if row not in is_open).request)
     row = LicenseRequestRow(
         request=f"ask-{to_base32(secrets.token_bytes(_ID_BYTES))}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_a_license_of_another_partner_answers_nothing(world: World) -> None:
     asked = world.requesting.make(clinic.manager, wish())
     for license in (world.license(other), "lic-" + "a" * 24):
         ask = RequestGrantAsk(license=license)
-        assert refused(lambda ask=ask: world.requesting.grant(world.admin, asked.request, ask)) == "not-found"
+        assert refused(partial(world.requesting.grant, world.admin, asked.request, ask)) == "not-found"
     assert listed(world, clinic).status == "open"
 
 
@@ -120,7 +121,7 @@ def test_only_so_many_are_open(world: World) -> None:
     clinic, other = world.clinic(), world.clinic("other")
     asked = [
         world.requesting.make(clinic.manager, wish(f"model-{number}"))
-        for number in range(LIMITS.max_open_requests)
+        for number in range(LIMITS.max_open_requests_length)
     ]
     more = wish("one-more")
     assert refused(lambda: world.requesting.make(clinic.manager, more)) == "too-many-requests"
@@ -134,16 +135,16 @@ def test_only_so_many_are_open(world: World) -> None:
 def test_the_oldest_answered_one_makes_room(world: World) -> None:
     clinic = world.clinic()
     kept = world.requesting.make(clinic.manager, wish("kept-open"))
-    for number in range(LIMITS.max_requests + 3):
+    for number in range(LIMITS.max_kept_requests_length + 3):
         world.watch.time += timedelta(seconds=1)
         asked = world.requesting.make(clinic.manager, wish(f"model-{number}"))
         world.requesting.refuse(world.admin, asked.request, REASON)
     found = world.requesting.page(world.admin).requests
-    assert len(found) == LIMITS.max_requests
+    assert len(found) == LIMITS.max_kept_requests_length
     names = {each.model for each in found}
     assert kept.model in names
     assert "model-0" not in names
-    assert f"model-{LIMITS.max_requests + 2}" in names
+    assert f"model-{LIMITS.max_kept_requests_length + 2}" in names
 
 
 @pytest.mark.parametrize(
