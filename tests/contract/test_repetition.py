@@ -23,7 +23,7 @@ from strongroom.broker.sql.store import open_store
 from strongroom.keys.fingerprint import fingerprint
 from strongroom.keys.key_pair import SigningKey
 from strongroom.keys.text import KeyKind
-from strongroom.protocol.broker import AcceptanceAsk, ReasonAsk
+from strongroom.protocol.broker import AcceptanceAsk, LicenseRequestAsk, ReasonAsk
 from tests.unit.broker.http.wire import Asker, Wire
 from tests.unit.broker.services.hospital import Clinic, World
 from tests.unit.broker.services.machine import Machine
@@ -51,6 +51,7 @@ class Write:
     path: str
     body: dict[str, Any] | None = None
     by_runtime: bool = False
+    by_manager: bool = False
     undo: Callable[[], object] = field(default=lambda: None)
 
 
@@ -207,7 +208,38 @@ def release_lease(world: World, clinic: Clinic) -> Write:
     return Write(f"/leases/{machine.lease_id}/release", WHY)
 
 
+WISH = {"model": "risk", "purpose": "triage at night"}
+
+
+def request_license(world: World, clinic: Clinic) -> Write:
+    """POST /license-requests"""
+
+    def undo() -> None:
+        (made,) = world.requesting.page(world.admin).requests
+        world.requesting.refuse(world.admin, made.request, REASON)
+
+    return Write("/license-requests", WISH, by_manager=True, undo=undo)
+
+
+def requested(world: World, clinic: Clinic) -> str:
+    return world.requesting.make(clinic.manager, LicenseRequestAsk(**WISH)).request
+
+
+def grant_license_request(world: World, clinic: Clinic) -> Write:
+    """POST /license-requests/{request}/grant"""
+    path = f"/license-requests/{requested(world, clinic)}/grant"
+    return Write(path, {"license": granted(world, clinic)})
+
+
+def refuse_license_request(world: World, clinic: Clinic) -> Write:
+    """POST /license-requests/{request}/refuse"""
+    return Write(f"/license-requests/{requested(world, clinic)}/refuse", WHY)
+
+
 WRITES = [
+    request_license,
+    grant_license_request,
+    refuse_license_request,
     add_member,
     remove_member,
     approve_partner,
@@ -225,7 +257,9 @@ WRITES = [
 
 
 def asker(wire: Wire, clinic: Clinic, write: Write) -> Asker:
-    return wire.runtime(clinic.home) if write.by_runtime else wire.member(wire.world.home)
+    if write.by_runtime:
+        return wire.runtime(clinic.home)
+    return wire.member(clinic.home if write.by_manager else wire.world.home)
 
 
 def state(world: World, clinic: Clinic) -> list[Any]:
@@ -237,6 +271,7 @@ def state(world: World, clinic: Clinic) -> list[Any]:
             kept.partners(limit=10),
             kept.runtimes_of(clinic.organization),
             kept.licenses(limit=10),
+            kept.license_requests(limit=10),
             kept.leases(world.watch.time, limit=10),
         ]
 

@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-REVISION: Final = "0005"
+REVISION: Final = "0004"
 """The migration that makes these tables."""
 
 METADATA: Final = MetaData(

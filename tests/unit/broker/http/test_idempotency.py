@@ -68,6 +68,9 @@ class TestRepetition:
             "POST /licenses/{license}/approve",
             "POST /licenses/{license}/suspend",
             "POST /licenses/{license}/resume",
+            "POST /license-requests",
+            "POST /license-requests/{request}/grant",
+            "POST /license-requests/{request}/refuse",
             "POST /leases/{lease}/return",
             "POST /leases/{lease}/release",
         }
