@@ -328,13 +328,13 @@ class TestFailures:
             open_client("risk", home=tmp_path / "nobody")
         assert caught.value.code == "no-home"
 
-    @pytest.mark.parametrize("right", [Right.MODIFY, Right.EXPLAIN, Right.SUBLICENSE])
+    @pytest.mark.parametrize("right", [Right.MODIFY, Right.SUBLICENSE])
     def test_rights_that_open_nothing_are_refused(self, parties: Parties, right: Right) -> None:
         with pytest.raises(UnsupportedError):
             parties.open(right=right)
 
     def test_a_right_that_is_not_granted_opens_nothing(self, parties: Parties) -> None:
-        for right in (Right.EVALUATE, Right.EXPORT):
+        for right in (Right.EVALUATE, Right.EXPORT, Right.EXPLAIN):
             with pytest.raises(LicenseDenied) as caught:
                 parties.open(right=right)
             assert caught.value.code == "right-not-granted"

@@ -69,19 +69,26 @@ def run(
     if socket is not None and new_token:
         raise UsageError("a Unix socket has no token", code="listen-or-socket")
     from contextlib import ExitStack
+    from functools import partial
 
+    from strongroom.license.request import Right
     from strongroom.serving.app import InferenceApp, Token
     from strongroom.serving.server import run as run_server
     from strongroom.serving.settings import ServingSettings
 
     settings = ServingSettings()
+    # What is refused without decrypting anything is refused before anything is made or held.
+    secrets = [options.read_secrets(shared, model, Right.PREDICT) for model in models]
     header, token = (
         (None, None) if socket is not None else shared.open_home().client_header.take(anew=new_token)
     )
     with ExitStack() as stack:
         # The address first: whoever typed one that is taken need not wait for models.
         listener = stack.enter_context(_listener(listen or _ADDRESS, socket))
-        served = [_start(shared, model, options, settings.max_waiting, stack.callback) for model in models]
+        served = [
+            _start(partial(_open, shared, model, options, each), shared, settings.max_waiting, stack.callback)
+            for model, each in zip(models, secrets, strict=True)
+        ]
         _verify_names(served)
         app = InferenceApp(served, settings, token=None if token is None else Token.of(token))
         run_server(app, settings, listener, ready=lambda: _show(shared, served, listener, socket, header))
@@ -112,19 +119,14 @@ def _listener(listen: str, path: Path | None) -> AbstractContextManager[socket.s
 
 
 def _start(
+    opener: Callable[[], tuple[RuntimeProcess, Opened]],
     shared: Shared,
-    model: str,
-    options: SessionOptions,
     max_waiting: int,
     closing: Callable[[Callable[[], None]], Any],
 ) -> ServedModel:
-    from strongroom.license.request import Right
     from strongroom.serving.served_model import ServedModel
 
-    secrets = options.read_secrets(shared, model, Right.PREDICT)
-    served = ServedModel.start(
-        lambda: _open(shared, model, options, secrets), max_waiting=max_waiting, tell=shared.terminal.note
-    )
+    served = ServedModel.start(opener, max_waiting=max_waiting, tell=shared.terminal.note)
     closing(served.close)
     return served
 

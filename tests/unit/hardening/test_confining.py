@@ -3,6 +3,9 @@ from __future__ import annotations
 import errno
 import resource
 import struct
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -243,8 +246,19 @@ class TestKernel:
         assert isinstance(kernel.swap_areas(), list)
         soft, hard = kernel.limits(resource.RLIMIT_NOFILE)
         assert soft <= hard
-        kernel.limit(resource.RLIMIT_CORE, 0)
-        assert kernel.limits(resource.RLIMIT_CORE) == (0, 0)
+
+    def test_sets_limits(self) -> None:
+        # In a process of its own: a hard limit never goes up again, and other tests need theirs.
+        program = """
+            import resource
+            from strongroom.hardening.kernel import Kernel
+            Kernel().limit(resource.RLIMIT_CORE, 0)
+            print(Kernel().limits(resource.RLIMIT_CORE))
+            """
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True
+        )
+        assert done.stdout == "(0, 0)\n"
 
 
 def test_applying_says_what_holds() -> None:
