@@ -317,7 +317,8 @@ class TestFromOutside:
                 ["/bin/sh", "-c", "ulimit -c unlimited; kill -ABRT $$"], cwd=tmp_path, check=False
             )
             assert plain.returncode == -signal.SIGABRT
-            assert list(tmp_path.glob("core.*")), "an ordinary program leaves one"
+            # Where the host forbids cores to everybody, there is none to compare with.
+            assert list(tmp_path.glob("core.*")) or previous[1] == 0, "an ordinary program leaves one"
             for old in tmp_path.glob("core.*"):
                 old.unlink()
             with running(f"{PLANT}; say('ready'); os.abort()") as worker:
