@@ -18,6 +18,7 @@ from strongroom._encoding import (
     from_instant,
     from_json_value,
     from_wire,
+    is_encoded,
     parse_canonical_json,
     parse_json,
     to_base32,
@@ -166,6 +167,12 @@ class TestCanonicalJson:
         assert canonical_json(value) == (
             '{"a":{"B":[],"_":"","z":"é\\n\u2028\\\\\\""},"b":[1,-2,true,false,null]}'.encode()
         )
+
+    def test_another_spelling_is_not_what_a_value_says(self) -> None:
+        value = {"a": [1, None], "b": "x"}
+        assert is_encoded(value, canonical_json(value))
+        for other in (b'{"b":"x","a":[1,null]}', b'{"a": [1,null],"b":"x"}', b'{"a":[1],"b":"x"}', b""):
+            assert not is_encoded(value, other)
 
     def test_it_is_the_integer_part_of_rfc_8785(self) -> None:
         # RFC 8785 section 3.2.3, the strings of its example: control characters in short

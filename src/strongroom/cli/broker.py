@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from strongroom.cli._extra import verify_installed
 from strongroom.cli._page import noun, page
 from strongroom.cli._shared import SHARED, Shared
-from strongroom.errors import UnsupportedError, UsageError
+from strongroom.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from strongroom.home.outbox import Parcel
 
 _DATABASE_VARIABLE = "STRONGROOM_DATABASE"
-_LIBRARIES = ("alembic", "fastapi", "prometheus_client", "sqlalchemy", "structlog", "uvicorn")
+_EXTRA = (
+    "a broker",
+    ("alembic", "fastapi", "prometheus_client", "sqlalchemy", "structlog", "uvicorn"),
+    "pip install 'strongroom[broker]', with PostgreSQL 'strongroom[postgresql]'",
+)
 _PORT = 8443
 _MAX_PORT = 65535
 
@@ -77,7 +82,7 @@ def run(
         VerificationError: the owner's own chain does not verify.
         StorageUnavailable: a file or the database cannot be reached.
     """
-    _verify_extra()
+    verify_installed(*_EXTRA)
     from strongroom.broker.http.request_log import RequestLog
     from strongroom.broker.running import Wishes
     from strongroom.broker.running import run as run_broker
@@ -104,23 +109,6 @@ def run(
         ready=lambda running: _show(shared, running),
         log_to=RequestLog(),
     )
-
-
-def _verify_extra() -> None:
-    """Check that what a broker needs is installed.
-
-    Raises:
-        UnsupportedError: it is not (code ``extra-missing``).
-    """
-    from importlib.util import find_spec
-
-    missing = [name for name in _LIBRARIES if find_spec(name) is None]
-    if missing:
-        raise UnsupportedError(
-            f"a broker needs an extra that is not installed: {', '.join(missing)}",
-            code="extra-missing",
-            hint="pip install 'strongroom[broker]', with PostgreSQL 'strongroom[postgresql]'",
-        )
 
 
 def address_of(listen: str) -> tuple[str, int]:
@@ -206,7 +194,7 @@ def backup(
         ObjectNotFound: there is no database yet.
         StorageUnavailable: the database does not answer, or the disk is full.
     """
-    _verify_extra()
+    verify_installed(*_EXTRA)
     from strongroom.broker.assembly import default_database
     from strongroom.broker.backup import backup as write_backup
 
@@ -240,7 +228,7 @@ def restore(
         NoMatchingKey: a key is missing, or the pass-phrase is wrong.
         StorageUnavailable: the database does not answer, or the backup is another owner's.
     """
-    _verify_extra()
+    verify_installed(*_EXTRA)
     from strongroom.broker.assembly import FOLDER, default_database
     from strongroom.broker.backup import restore as bring_back
     from strongroom.broker.clock import SystemClock
@@ -287,7 +275,7 @@ def upgrade(*, database: Database = None, shared: Shared = SHARED) -> None:
         ObjectNotFound: there is no database yet.
         StorageUnavailable: the database does not answer; nothing was changed.
     """
-    _verify_extra()
+    verify_installed(*_EXTRA)
     from strongroom.broker.assembly import default_database
     from strongroom.broker.migrations import migrate_up, verify_founded
     from strongroom.broker.sql.store import open_store
@@ -348,7 +336,7 @@ def rekey(
         IntegrityError: a content key is under a key-encryption key that is not at hand.
         StorageUnavailable: a file, the database or the token does not answer.
     """
-    _verify_extra()
+    verify_installed(*_EXTRA)
     from strongroom.broker.assembly import default_database
     from strongroom.broker.migrations import verify_founded
     from strongroom.broker.services.rekeying import rekey_all

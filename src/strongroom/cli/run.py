@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from strongroom.cli._extra import verify_installed
 from strongroom.cli._page import page
 from strongroom.cli._session import NO_SESSION_OPTIONS, SessionOptions
 from strongroom.cli._shared import SHARED, Shared
-from strongroom.errors import UnsupportedError, UsageError
+from strongroom.errors import UsageError
 
 if TYPE_CHECKING:
     import socket
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from strongroom.worker.messages import Opened
 
 _ADDRESS = "127.0.0.1:8470"
-_LIBRARIES = ("numpy", "uvicorn")
+_EXTRA = ("serving a model", ("numpy", "uvicorn"), "pip install 'strongroom[serve]'")
 
 
 def run(
@@ -39,7 +40,7 @@ def run(
         Path | None, Parameter(metavar="PATH", help="A Unix socket in place of an address; needs no token.")
     ] = None,
     new_token: Annotated[
-        bool, Parameter(help="Make a new token; the old one is refused from then on.")
+        bool, Parameter(help="Make a new token; this server, and those started later, refuse the old one.")
     ] = False,
     options: SessionOptions = NO_SESSION_OPTIONS,
     shared: Shared = SHARED,
@@ -61,7 +62,7 @@ def run(
         UnsupportedError: an address that other machines reach, or an extra is missing.
         Error: what `strongroom open` refuses with.
     """
-    _verify_extra()
+    verify_installed(*_EXTRA)
     if listen is not None and socket is not None:
         raise UsageError("--listen and --socket exclude each other", code="listen-or-socket")
     if not models:
@@ -92,23 +93,6 @@ def run(
         _verify_names(served)
         app = InferenceApp(served, settings, token=None if token is None else Token.of(token))
         run_server(app, settings, listener, ready=lambda: _show(shared, served, listener, socket, header))
-
-
-def _verify_extra() -> None:
-    """Check that what serving needs is installed.
-
-    Raises:
-        UnsupportedError: it is not (code ``extra-missing``).
-    """
-    from importlib.util import find_spec
-
-    missing = [name for name in _LIBRARIES if find_spec(name) is None]
-    if missing:
-        raise UnsupportedError(
-            f"serving a model needs an extra that is not installed: {', '.join(missing)}",
-            code="extra-missing",
-            hint="pip install 'strongroom[serve]'",
-        )
 
 
 def _listener(listen: str, path: Path | None) -> AbstractContextManager[socket.socket]:

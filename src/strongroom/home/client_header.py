@@ -14,7 +14,7 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-from strongroom.errors import FormatError, ObjectNotFound
+from strongroom.errors import FormatError, ObjectNotFound, UsageError
 from strongroom.home import files
 
 _NAME: Final = "authorization"
@@ -45,7 +45,11 @@ class ClientHeader:
             except ObjectNotFound:
                 pass
         token = secrets.token_urlsafe(_TOKEN_BYTES)
-        files.write_atomic(path, f"Authorization: Bearer {token}\n".encode("ascii"))
+        try:
+            files.write_atomic(path, f"Authorization: Bearer {token}\n".encode("ascii"), replace=anew)
+        except UsageError:
+            # Another server that starts just now was first; clients read what it wrote.
+            return self.take()
         return path, token
 
 

@@ -40,7 +40,13 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def subtree_root(hashes: Sequence[bytes]) -> bytes:
-    """Return the root over a power of two of hashes, in place of the leaves of a complete subtree."""
+    """Return the root over a power of two of hashes, in place of the leaves of a complete subtree.
+
+    Raises:
+        ValueError: another number of hashes, over which this would be the root of nothing.
+    """
+    if len(hashes).bit_count() != 1:
+        raise ValueError("a complete subtree has a power of two of hashes")
     return _subtree_root(b"".join(hashes))
 
 

@@ -69,10 +69,17 @@ def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None
 def test_without_its_extra_a_broker_says_what_to_install(
     hospital: Party, monkeypatch: pytest.MonkeyPatch, words: str
 ) -> None:
-    monkeypatch.setattr("strongroom.cli.broker._LIBRARIES", ("no_such_library",))
+    monkeypatch.setattr("strongroom.cli._extra.find_spec", lambda name: None)
     refused = hospital.run("broker", *words.split(), code=2)
     assert "[extra-missing]" in refused.stderr
     assert "strongroom[broker]" in refused.stderr
+
+
+def test_without_its_extra_run_says_what_to_install(hospital: Party, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("strongroom.cli._extra.find_spec", lambda name: None)
+    refused = hospital.run("run", "risk", code=2)
+    assert "[extra-missing]" in refused.stderr
+    assert "strongroom[serve]" in refused.stderr
 
 
 @pytest.mark.parametrize("words", [("upgrade",), ("backup", "b.backup"), ("rekey",)])

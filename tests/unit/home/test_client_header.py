@@ -20,6 +20,22 @@ def test_is_made_anew_where_that_is_wanted(tmp_path: Path) -> None:
     assert header.take()[1] != header.take(anew=True)[1]
 
 
+def test_of_two_that_start_at_once_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    header = ClientHeader(tmp_path)
+    other = ClientHeader(tmp_path)
+    drawn = iter(["b" * 43, "a" * 43])
+
+    def draw(_: int) -> str:
+        token = next(drawn)
+        if token.startswith("b"):
+            # The other one comes in between: it has found no file either, and writes first.
+            other.take()
+        return token
+
+    monkeypatch.setattr("strongroom.home.client_header.secrets.token_urlsafe", draw)
+    assert header.take() == other.take() == (tmp_path / "authorization", "a" * 43)
+
+
 def test_of_another_form_is_refused(tmp_path: Path) -> None:
     header = ClientHeader(tmp_path)
     path, _ = header.take()

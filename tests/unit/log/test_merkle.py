@@ -33,6 +33,12 @@ def reference_root(leaves: Sequence[bytes]) -> bytes:
     return sha256(b"\x01" + reference_root(leaves[:split]) + reference_root(leaves[split:]))
 
 
+@pytest.mark.parametrize("count", [0, 3, 6, 255])
+def test_a_subtree_that_is_not_complete_has_no_root(count: int) -> None:
+    with pytest.raises(ValueError, match="power of two"):
+        subtree_root([sha256(b"leaf")] * count)
+
+
 def test_hashes_are_those_of_the_rfc() -> None:
     # The roots of certificate-transparency's reference tree of eight leaves.
     leaves = [
