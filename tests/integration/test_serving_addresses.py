@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from strongroom.errors import StorageUnavailable, UnsupportedError, UsageError
-from strongroom.serving.server import listen_on_loopback, listen_on_socket
+from strongroom.serving.address import listen_on_loopback, listen_on_socket
 
 
 @pytest.fixture

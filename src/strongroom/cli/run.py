@@ -73,8 +73,8 @@ def run(
     from functools import partial
 
     from strongroom.license.request import Right
-    from strongroom.serving.app import InferenceApp, Token
-    from strongroom.serving.server import run as run_server
+    from strongroom.listening import HttpServer
+    from strongroom.serving.app import InferenceApp, Token, is_known
     from strongroom.serving.settings import ServingSettings
 
     settings = ServingSettings()
@@ -92,12 +92,18 @@ def run(
         ]
         _verify_names(served)
         app = InferenceApp(served, settings, token=None if token is None else Token.of(token))
-        run_server(app, settings, listener, ready=lambda: _show(shared, served, listener, socket, header))
+        HttpServer(
+            app,
+            settings,
+            listener=listener,
+            is_known=is_known,
+            ready=lambda: _show(shared, served, listener, socket, header),
+        ).run()
 
 
 def _listener(listen: str, path: Path | None) -> AbstractContextManager[socket.socket]:
     from strongroom.cli.broker import address_of
-    from strongroom.serving.server import listen_on_loopback, listen_on_socket
+    from strongroom.serving.address import listen_on_loopback, listen_on_socket
 
     return listen_on_loopback(*address_of(listen)) if path is None else listen_on_socket(path)
 

@@ -5,5 +5,5 @@
 
 The process that reads what strangers send holds no key and no weights: it is a client of the
 supervisor like the SDK, and asks it one request after another. ``inference`` reads and writes the
-protocol, ``served_model`` keeps one model open, ``app`` answers, ``server`` listens.
+protocol, ``served_model`` keeps one model open, ``app`` answers, ``address`` says where.
 """

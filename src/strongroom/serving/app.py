@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -35,13 +35,10 @@ from strongroom.errors import (
     WorkerLost,
 )
 from strongroom.license.codes import Code
+from strongroom.listening import Receive, Scope, Send
 from strongroom.serving.inference import EXTENSIONS, PLATFORM, metadata, read_request, write_answer
 from strongroom.serving.served_model import ServedModel
 from strongroom.serving.settings import ServingSettings
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _JSON_LENGTH: Final = b"inference-header-content-length"
 _COMMON_HEADERS: Final = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
@@ -65,6 +62,14 @@ _STATUSES: Final[tuple[tuple[type[Error], int], ...]] = (
     (StorageUnavailable, 503),
 )
 """The first class that fits decides; what is in none is 500."""
+
+
+_KNOWN: Final = "strongroom.known"
+
+
+def is_known(scope: Scope) -> bool:
+    """Tell whether a request came from somebody who may ask: its connection is kept before others."""
+    return _KNOWN in scope
 
 
 class _Unauthorized(Error):
@@ -152,6 +157,7 @@ class InferenceApp:
         headers = dict(scope["headers"])
         if self._token is not None:
             self._token.verify(headers.get(b"authorization", b""))
+        scope[_KNOWN] = True
         if parts == ["v2"]:
             return _get(scope, {"name": PLATFORM, "version": __version__, "extensions": list(EXTENSIONS)})
         if parts[:2] == ["v2", "models"] and len(parts) >= 3:

@@ -18,11 +18,15 @@ class ServingSettings:
     max_waiting: int = 64
     """Requests to one model that wait or are computed."""
     max_connections: int = 256
-    """Open connections."""
+    """Open at once; above it, the oldest one goes over which nobody was answered who may ask."""
     max_target_bytes: int = 2048
     """The path of a request."""
     body_seconds: float = 30.0
     """How long a body may take to arrive."""
+    handshake_seconds: float = 5.0
+    """How long a TLS handshake may take, once there is one."""
+    header_seconds: float = 5.0
+    """How long the head of a request may take to arrive."""
     keep_alive_seconds: int = 75
     """How long a connection may idle between requests."""
     shutdown_seconds: int = 10

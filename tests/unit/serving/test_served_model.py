@@ -118,10 +118,11 @@ def test_too_many_are_refused_and_those_who_left_are_not_asked(world: World) -> 
             await world.model.ask("predict", ROWS)
         assert refused.value.code == "model-busy"
         second.cancel()
+        # Before the first one is let go: else the thread may take up the second one in between.
+        await asyncio.gather(second, return_exceptions=True)
         assert runtime.gate is not None
         runtime.gate.set()
         await first
-        await asyncio.gather(second, return_exceptions=True)
 
     asyncio.run(play())
     assert runtime.asked == ["predict"]

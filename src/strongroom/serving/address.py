@@ -1,7 +1,7 @@
-"""Where it listens: loopback or a Unix socket, through uvicorn.
+"""Where it listens: loopback or a Unix socket.
 
     with listen_on_loopback("127.0.0.1", 8470) as listener:
-        run(app, settings, listener, ready=print)          # until SIGINT or SIGTERM
+        HttpServer(app, settings, listener=listener, is_known=is_known).run()
 
 Nothing but this machine is served here: on loopback with a token, because every user of the machine can
 connect; on a Unix socket without, because its permissions keep the others out.
@@ -11,26 +11,18 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-import logging
 import os
-import signal
 import socket
 import stat
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
-
-import uvicorn
+from typing import Final
 
 from strongroom.errors import StorageUnavailable, UnsupportedError, UsageError
-from strongroom.serving.settings import ServingSettings
+from strongroom.listening import BACKLOG
 
-_BACKLOG: Final = 256
 _MAX_SOCKET_PATH_BYTES: Final = 107
-_MAX_HEAD_BYTES: Final = 32 << 10
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
@@ -49,7 +41,7 @@ def listen_on_loopback(host: str, port: int) -> Iterator[socket.socket]:
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise UsageError(
             f"cannot listen on {host} port {port}: {error.strerror}",
@@ -90,65 +82,11 @@ def listen_on_socket(path: Path) -> Iterator[socket.socket]:
         finally:
             os.umask(before)
         made = path.lstat()
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
         try:
             yield listener
         finally:
             _remove_own(path, made)
-
-
-def run(
-    app: Callable[..., Any],
-    settings: ServingSettings,
-    listener: socket.socket,
-    *,
-    ready: Callable[[], None],
-) -> None:
-    """Serve until the process is asked to end; requests under way are finished."""
-    # What uvicorn logs quotes what clients send.
-    logging.getLogger("uvicorn").addHandler(logging.NullHandler())
-    logging.getLogger("uvicorn").propagate = False
-    config = uvicorn.Config(
-        app,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        backlog=_BACKLOG,
-        limit_concurrency=settings.max_connections,
-        timeout_keep_alive=settings.keep_alive_seconds,
-        timeout_graceful_shutdown=settings.shutdown_seconds,
-        h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
-    )
-    _Server(config, ready).run(sockets=[listener])
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """End in order on a signal, as uvicorn does, but do not raise it again afterwards.
-
-        That would kill the process before the counts of the model are put in order.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    async def startup(self, sockets: list[Any] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready()
 
 
 def _is_loopback(host: str) -> bool:
