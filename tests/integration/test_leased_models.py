@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
-import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from strongroom.license.terms import Expires, Explanations, Grace, Offline, Pred
 from strongroom.log.disclosure import Disclosure
 from strongroom.log.entry import Kind
 from strongroom.log.proof import Proof
+from tests.integration.connect_proxy import proxying
 from tests.integration.served import Served, serving
 from tests.parties import right_now, sample
 
@@ -242,15 +241,15 @@ def test_a_clock_that_makes_the_certificate_end_is_an_outage_with_a_name(served:
 def test_the_proxy_of_the_environment_is_used_and_sees_nothing(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with proxy() as (port, seen):
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+    with proxying() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
         transport = HttpsTransport(ca=served.own.authority.decode("ascii"))
         assert transport.send(Request(method="GET", url=f"{served.world.url}/v1/owner")).is_success
         transport.close()
-    assert seen[0].startswith(f"CONNECT 127.0.0.1:{served.port} ".encode())
-    assert b"owner" not in b"".join(seen)
+    assert proxy.asked == [f"127.0.0.1:{served.port}"]
+    assert b"owner" not in b"".join(proxy.passed)
 
 
 def test_a_broker_that_is_not_there_is_unavailable(served: Served) -> None:
@@ -258,36 +257,6 @@ def test_a_broker_that_is_not_there_is_unavailable(served: Served) -> None:
     transport = HttpsTransport(ca=served.own.authority.decode("ascii"), connect_seconds=1)
     with pytest.raises(BrokerUnavailable):
         transport.send(Request(method="GET", url=f"{served.world.url}/v1/owner"))
-
-
-@contextmanager
-def proxy() -> Iterator[tuple[int, list[bytes]]]:
-    """Pass connections on, as a proxy does; what it sees is kept."""
-    seen: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=_proxy, args=(listener, seen), daemon=True).start()
-        yield listener.getsockname()[1], seen
-
-
-def _proxy(listener: socket.socket, seen: list[bytes]) -> None:
-    near, _ = listener.accept()
-    head = near.recv(65536)
-    seen.append(head)
-    host, _, port = head.split(b" ")[1].decode().rpartition(":")
-    far = socket.create_connection((host, int(port)))
-    near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-    threading.Thread(target=_pass_on, args=(far, near, seen), daemon=True).start()
-    _pass_on(near, far, seen)
-
-
-def _pass_on(source: socket.socket, sink: socket.socket, seen: list[bytes]) -> None:
-    with source, sink:
-        try:
-            while data := source.recv(65536):
-                seen.append(data)
-                sink.sendall(data)
-        except OSError:
-            return
 
 
 def test_explanations_under_a_lease_stop_at_their_own_budget(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ class HttpsTransport(Transport):
         self._exchange_seconds = exchange_seconds
         self._lock = threading.Lock()
         self._pool: httpcore2.ConnectionPool | None = None
+        self._proxy: Proxy | None = None
 
     def close(self) -> None:
         """Close the connections. Closing twice is harmless; a later request opens new ones."""
@@ -100,12 +101,13 @@ class HttpsTransport(Transport):
         except httpcore2.TimeoutException as error:
             raise SilentBroker("the broker does not answer in time", code="broker-timeout") from error
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError) as error:
-            raise _translated(error) from error
+            raise _translated(error, self._proxy) from error
 
     def _connected(self, url: str) -> httpcore2.ConnectionPool:
         with self._lock:
             if self._pool is None:
-                self._pool = self._open(proxy_for(urlsplit(url).hostname or ""))
+                self._proxy = proxy_for(urlsplit(url).hostname or "")
+                self._pool = self._open(self._proxy)
             return self._pool
 
     def _open(self, proxy: Proxy | None) -> httpcore2.ConnectionPool:
@@ -145,7 +147,7 @@ def _context(ca: str) -> ssl.SSLContext:
     return context
 
 
-def _translated(error: Exception) -> BrokerUnavailable | VerificationError:
+def _translated(error: Exception, proxy: Proxy | None) -> BrokerUnavailable | VerificationError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -164,4 +166,11 @@ def _translated(error: Exception) -> BrokerUnavailable | VerificationError:
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpcore2.ProxyError):
         return SilentBroker("the proxy does not lead to the broker", code="broker-proxy")
+    if proxy is not None and isinstance(error, httpcore2.ConnectError):
+        # Through a proxy, this is the connection to the proxy. Its address has no password in it.
+        return SilentBroker(
+            f"the broker cannot be reached: the proxy {proxy.url} does not answer",
+            code="broker-proxy",
+            hint="check the proxy; it stands in HTTPS_PROXY or ALL_PROXY, and NO_PROXY names hosts without",
+        )
     return SilentBroker("the broker cannot be reached")

@@ -16,9 +16,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -40,6 +40,7 @@ from strongroom.serving.inference import EXTENSIONS, PLATFORM, metadata, read_re
 from strongroom.serving.served_model import ServedModel
 from strongroom.serving.settings import ServingSettings
 
+T = TypeVar("T")
 _JSON_LENGTH: Final = b"inference-header-content-length"
 _COMMON_HEADERS: Final = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 _ENCODER: Final = msgspec.json.Encoder()
@@ -208,14 +209,14 @@ class InferenceApp:
         self._pending_bytes += announced
         try:
             body = await self._body(receive, announced)
-            # The JSON of a large request takes a while to read; nobody else should wait for it.
-            request = (
-                await asyncio.to_thread(read_request, body, json_bytes=json_bytes, schema=model.schema)
-                if (len(body) > _LARGE_BYTES)
-                else read_request(body, json_bytes=json_bytes, schema=model.schema)
+            request = await _beside(
+                len(body), lambda: read_request(body, json_bytes=json_bytes, schema=model.schema)
             )
             outputs = await _unless_gone(model.ask(request.method, request.tensors), receive)
-            answer = write_answer(request, name=model.name, version=model.version, outputs=outputs)
+            answer = await _beside(
+                sum(len(tensor.data) for tensor in outputs),
+                lambda: write_answer(request, name=model.name, version=model.version, outputs=outputs),
+            )
         finally:
             self._pending_bytes -= announced
         if answer.json_bytes is None:
@@ -260,7 +261,12 @@ class InferenceApp:
 _LARGE_BYTES: Final = 64 << 10
 
 
-async def _unless_gone(answer: Awaitable[Any], receive: Receive) -> Any:
+async def _beside(size: int, work: Callable[[], T]) -> T:
+    """Do work on so many bytes; where they are many, on another thread, so that nobody else waits for it."""
+    return await asyncio.to_thread(work) if size > _LARGE_BYTES else work()
+
+
+async def _unless_gone(answer: Awaitable[T], receive: Receive) -> T:
     """Wait for an answer; drop it as soon as its client is gone."""
     asked = asyncio.ensure_future(answer)
     gone = asyncio.ensure_future(receive())
