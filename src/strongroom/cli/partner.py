@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from strongroom.keys.introduction import VerifiedEnrollment
 
 
+RuntimeOption = Annotated[
+    str | None, Parameter(help="Only this runtime, at the broker: its id, or the beginning of it.")
+]
+
+
 def list_(*, owner: OwnerOption = None, shared: Shared = SHARED) -> int:
     """List the partners of this owner, with those whose enrollment arrived at the broker.
 
@@ -247,15 +252,18 @@ def suspend(
     /,
     *,
     reason: Annotated[str, Parameter(help="Why, in one line; it stands in the log.")] = "suspended",
+    runtime: RuntimeOption = None,
+    owner: OwnerOption = None,
     shared: Shared = SHARED,
 ) -> None:
-    """Suspend a partner: it gets nothing new, until it is resumed.
+    """Suspend a partner, or one runtime of it: it gets nothing new, until it is resumed.
 
     With a broker its leases are not renewed, so use ends with lease and grace. Key files that it holds
-    work until they end.
+    work until they end. --runtime is for one lost machine, and leaves the others alone.
 
     Examples:
         $ strongroom partner suspend clinic
+        $ strongroom partner suspend clinic --runtime run-uvaxoz2q --reason "a laptop was stolen"
         $ strongroom partner suspend clinic --reason "a laptop was stolen"
 
     Raises:
@@ -266,6 +274,9 @@ def suspend(
         StorageUnavailable: a file cannot be written.
     """
     home = shared.open_home()
+    if runtime is not None:
+        _set_runtime(shared, home, owner, partner, runtime, reason)
+        return
     # Here first: whatever the broker says, nothing more is granted.
     suspended = home.vault.partners.suspend(partner)
     _tell_broker(shared, home, suspended, reason=reason)
@@ -275,7 +286,12 @@ def suspend(
 
 
 def resume(
-    partner: Annotated[str, Parameter(help="The name of the partner.")], /, *, shared: Shared = SHARED
+    partner: Annotated[str, Parameter(help="The name of the partner.")],
+    /,
+    *,
+    runtime: RuntimeOption = None,
+    owner: OwnerOption = None,
+    shared: Shared = SHARED,
 ) -> None:
     """Take a suspension back. The partner's fingerprint was compared before.
 
@@ -289,10 +305,23 @@ def resume(
         BrokerRefused: you may not do this.
         StorageUnavailable: a file cannot be written.
     """
+    if runtime is not None:
+        _set_runtime(shared, shared.open_home(), owner, partner, runtime, None)
+        return
     resumed = _resume(shared, shared.open_home(), partner)
     shared.terminal.result(
         {"partner": resumed.name, "status": resumed.status.value}, f"{resumed.name} is approved"
     )
+
+
+def _set_runtime(
+    shared: Shared, home: Home, owner: str | None, partner: str, runtime: str, reason: str | None
+) -> None:
+    from strongroom.cli._standing import set_runtime
+
+    told = set_runtime(home, owner, partner, runtime, reason)
+    document = {"partner": partner, "runtime": told.runtime, "status": told.status}
+    shared.terminal.result(document, f"{told.runtime} of {partner} is {told.status}")
 
 
 def _resume(shared: Shared, home: Home, name: str) -> Partner:
