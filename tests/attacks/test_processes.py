@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from strongroom.home.home import Home
 from strongroom.license.request import Right
 from tests.attacks.test_home import as_another_user
 from tests.integration.parties import Parties
+from tests.integration.serving import served
 
 DATA = load_wine()
 MODEL = RandomForestClassifier(n_estimators=4, random_state=0).fit(DATA.data, DATA.target)
@@ -175,6 +177,16 @@ def test_neither_client_nor_supervisor_holds_a_content_or_sealing_key(
     keys = _keys(parties)
     assert not _holds(running.supervisor, keys)
     assert not _holds(running.client, keys)
+
+
+def test_what_serves_over_http_holds_neither_weights_nor_keys(parties: Parties) -> None:
+    # A short path: the name of a socket has room for 107 bytes.
+    with (
+        tempfile.TemporaryDirectory(prefix="strongroom") as folder,
+        served(parties, "--socket", f"{folder}/risk.sock") as server,
+    ):
+        assert _holds(server.worker, WEIGHTS), "the search finds what is there"
+        assert not _holds(server.process.pid, WEIGHTS + _keys(parties))
 
 
 def test_another_user_reads_nothing_of_the_processes(running: Running) -> None:
