@@ -10,6 +10,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SECONDS_OF_FUZZ ?= 60
 FUZZ_SECONDS ?= 600
 KILLS ?= 500
+# One more than cores: many tests wait for brokers, leases and clocks.
+PROCESSES ?= $(shell expr $$(nproc) + 1)
 REQUESTS ?= 2000
 
 .DEFAULT_GOAL := help
@@ -65,7 +67,7 @@ fix: $(VENV)/dev.stamp ## format, and repair what ruff can
 test: lint clients ## lint, types, all tests, coverage gates
 	$(BIN)/python tools/coverage_everywhere.py --on
 	rm -f .coverage .coverage.*
-	touch .coverage-under-way; trap 'rm -f .coverage-under-way' EXIT; $(BIN)/coverage run -m pytest
+	touch .coverage-under-way; trap 'rm -f .coverage-under-way' EXIT; $(BIN)/coverage run -m pytest -n $(PROCESSES) --dist worksteal
 	$(BIN)/coverage combine --quiet
 	bash tools/coverage-gates.sh $(BIN)/coverage
 

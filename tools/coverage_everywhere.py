@@ -8,6 +8,9 @@ the variable does not arrive. This writes a ``.pth`` file into the virtual envir
 that sets it again at start-up, wherever a coverage run is under way (``make test``
 leaves a file named ``.coverage-under-way`` for that time). The product
 knows nothing about it.
+
+A worker is left out: it confines itself, so that coverage could write nothing at its end but an error.
+What it runs is measured where tests call it in their own process.
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Sorted before a1_coverage.pth, which reads the variable.
+CONFINED = "strongroom.worker"
+STARTS = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+# Sorted before a1_coverage.pth, which reads the variables.
 _PTH = Path(sysconfig.get_path("purelib")) / "a0_strongroom_coverage.pth"
 
 
@@ -31,7 +36,9 @@ def main() -> None:
         _PTH.unlink(missing_ok=True)
         return
     _PTH.write_text(
-        "import os; "
+        "import os, sys; "
+        f"any(each.startswith({CONFINED!r}) for each in sys.orig_argv) and "
+        f"[os.environ.pop(name, None) for name in {STARTS!r}] or "
         f"os.path.exists({str(ROOT / '.coverage-under-way')!r}) and ("
         f"os.environ.setdefault('COVERAGE_PROCESS_START', {str(ROOT / 'pyproject.toml')!r}), "
         f"os.environ.setdefault('STRONGROOM_COVERAGE_FILE', {str(ROOT / '.coverage')!r}))\n",
