@@ -81,10 +81,15 @@ def demo(
     return 0 if held else 1
 
 
+NEEDED = ("convert", "frames", "onnx", "sklearn")
+"""The extras whose models and tables it plays with; those of other kinds of model are not asked for."""
+
+
 def _verify_libraries() -> None:
     from strongroom.cli.doctor.library import EXTRAS, version_of
 
-    missing = sorted({name for names in EXTRAS.values() for name in names if version_of(name) is None})
+    needed = {name for extra in NEEDED for name in EXTRAS[extra]}
+    missing = sorted(name for name in needed if version_of(name) is None)
     if missing:
         raise UnsupportedError(
             f"the demo needs {', '.join(missing)}",

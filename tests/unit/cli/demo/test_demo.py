@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,13 @@ import pytest
 from strongroom.cli._app import build
 from strongroom.cli._run import normalize
 from strongroom.cli._terminal import Terminal
-from strongroom.cli.demo import report
+from strongroom.cli.demo import NEEDED, report
 from strongroom.cli.demo.stage import STOPPED, Line, Stage
 from strongroom.cli.doctor import library
 from strongroom.errors import Error
 from tests.scenarios.command_line import Outcome, run_in_process
 
+ROOT = Path(__file__).parents[4]
 REFUSALS = (
     "granting while the broker is down",
     "predict when the predictions of the grace time are used up",
@@ -33,6 +35,13 @@ REFUSALS = (
     "a plain model in place of the sealed one",
     "the older version after the newer one",
 )
+
+
+def test_it_asks_for_what_its_extra_brings_and_no_more() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (bundle,) = project["optional-dependencies"]["demo"]
+    brought = bundle.removeprefix("strongroom[").removesuffix("]").split(",")
+    assert set(NEEDED) == set(brought) & set(library.EXTRAS)
 
 
 @pytest.fixture(scope="module")
