@@ -18,12 +18,12 @@ LIMIT = 5000
 class Stage:
     """A clinic with machines, a counted license, and a second license to revoke."""
 
-    def __init__(self, scene: Scene, machines: int = 1) -> None:
+    def __init__(self, scene: Scene, machines: int = 1, limit: int = LIMIT) -> None:
         self.package = scene.publish()
         self.clinic = scene.add_partner("clinic", machines)
         self.license = scene.grant(
             self.clinic,
-            Predictions(limit=LIMIT, per=Period.MONTH),
+            Predictions(limit=limit, per=Period.MONTH),
             Runtimes(limit=3),
             Grace(hours=1, predictions=10),
         )

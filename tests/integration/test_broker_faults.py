@@ -20,7 +20,7 @@ import pytest
 from strongroom.broker.faults import FaultPoint, Faults
 from strongroom.broker.records import LeaseEnd
 from strongroom.errors import LicenseDenied, StorageUnavailable
-from strongroom.license.documents import Usage
+from strongroom.license.documents import Lease, Usage
 from strongroom.license.period import Period
 from strongroom.license.signing import read_unverified
 from strongroom.license.terms import Predictions
@@ -44,6 +44,8 @@ TURNS = 100
 ACTS = ("grant", "lease", "renew", "usage", "return", "revoke")
 LEDGER_POINTS = tuple(FaultPoint)
 
+LIMIT_A_KILL = 20
+"""So that many kills do not end with a quota that is used up, and machines that only ask in vain."""
 RETURNS = 0.2
 """How often a machine gives its lease back instead of renewing it."""
 
@@ -125,7 +127,7 @@ def _ask(scene: Scene, stage: Stage, kind: str) -> Callable[[Scene], object]:
 
 @pytest.mark.parametrize("by", ["count", "time"])
 def test_kills_anywhere_lose_nothing_and_count_nothing_twice(scene: Scene, by: str) -> None:
-    stage = Stage(scene, machines=4)
+    stage = Stage(scene, machines=4, limit=LIMIT_A_KILL * KILLS)
     chance = random.Random(20261124)  # noqa: S311 - moments to die at
     pending: dict[int, Ask] = {}
     for _ in range(KILLS):
@@ -186,10 +188,20 @@ def _play_at_random(scene: Scene, stage: Stage, mouth: Mouth, pending: dict[int,
 
 def _next_ask(scene: Scene, stage: Stage, machine: Machine, chance: random.Random) -> LeaseAsk | ReturnAsk:
     """Make the next request of a machine: mostly a lease or its renewal, now and then its return."""
-    used = stage.used(chance.randrange(3))
+    used = stage.used(min(chance.randrange(3), _slice_of(scene, machine)))
     if machine.previous is not None and chance.random() < RETURNS:
         return ReturnAsk(usage=scene.usage(machine, stage.license, machine.previous, used))
     return scene.request(machine, stage.license, stage.package, used=used)
+
+
+def _slice_of(scene: Scene, machine: Machine) -> int:
+    """Return what the newest lease of a machine allows: an honest one uses no more than that."""
+    if machine.previous is None:
+        return 0
+    with scene.ledger.view() as kept:
+        row = kept.lease(machine.previous)
+    assert row is not None
+    return sum(budget.limit for budget in read_unverified(row.token, Lease).budget)
 
 
 def _report_of(ask: ReturnAsk) -> Usage:
