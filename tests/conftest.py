@@ -30,7 +30,12 @@ __all__ = ["database_url", "empty_postgresql_url", "postgresql", "postgresql_url
 # Before anything imports onnxruntime, which otherwise writes a database and a device id.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-_ON_LOOPBACK = {Path(__file__).parent / "integration", Path(__file__).parent / "attacks" / "test_serving.py"}
+_ATTACKS = Path(__file__).parent / "attacks"
+_ON_LOOPBACK = {
+    Path(__file__).parent / "integration",
+    _ATTACKS / "test_floods.py",
+    _ATTACKS / "test_serving.py",
+}
 _SLOW_IS_FINE = (hypothesis.HealthCheck.too_slow,)
 
 hypothesis.settings.register_profile(

@@ -11,11 +11,11 @@ simulator, and the clocks are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from strongroom.accepting import accept, pull, read_offer
 from strongroom.broker.assembly import Broker, admit_owner, assemble
@@ -69,6 +69,7 @@ class LeaseWorld:
     settings: Settings
     url: str = URL
     database_url: str | None = None
+    http: Mapping[str, Any] = field(default_factory=dict)
     worker: SealingKey = field(default_factory=SealingKey.generate)
 
     @classmethod
@@ -82,16 +83,18 @@ class LeaseWorld:
         ca: str | None = None,
         clock: Clock | None = None,
         database_url: str | None = None,
+        http: Mapping[str, Any] | None = None,
     ) -> LeaseWorld:
         """Found, enroll, seal, publish, grant and accept; with ``clock``, time is as that says.
 
-        The database is the one in the home if ``database_url`` names no other.
+        The database is the one in the home if ``database_url`` names no other; ``http`` are settings of
+        the transport.
         """
         now = right_now()
         hospital, clinic = found_owner(folder, "hospital"), found_partner(folder, "clinic")
         clock, machine = clock or HeldClock(now), HeldMachine(now)
         settings = Settings(lease_seconds=lease_seconds)
-        broker = _start(hospital, settings, clock, url, database_url)
+        broker = _start(hospital, settings, clock, url, database_url, http or {})
         wire = BrokerWire(broker.app, url, clock)
         address = BrokerAddress(url=url, ca=ca or _authority(now))
         owner_id = broker.keys.owner_id
@@ -111,7 +114,9 @@ class LeaseWorld:
         _all_sent(hospital, admin, owner_id)
         pull(clinic, sealed.path)
         accept(clinic, read_offer(clinic, granted.file), now=now, to_broker=True)
-        world = cls(hospital, clinic, broker, clock, machine, wire, granted, settings, url, database_url)
+        world = cls(
+            hospital, clinic, broker, clock, machine, wire, granted, settings, url, database_url, http or {}
+        )
         _all_sent(clinic, world.client(), owner_id)
         return world
 
@@ -126,7 +131,9 @@ class LeaseWorld:
 
     def start_broker(self) -> None:
         """Start a broker over the same home, after another one ended."""
-        self.broker = _start(self.hospital, self.settings, self.broker_clock, self.url, self.database_url)
+        self.broker = _start(
+            self.hospital, self.settings, self.broker_clock, self.url, self.database_url, self.http
+        )
         self.wire.reach(self.broker.app)
 
     @property
@@ -172,10 +179,10 @@ class LeaseWorld:
         """A line of the hospital's admin."""
         return _member_client(self.hospital, self.owner_id, self.wire, self.url, self.broker_clock.now)
 
-    def grant_more(self, *terms: Term) -> str:
+    def grant_more(self, *terms: Term, agreement: str | None = None) -> str:
         """Grant the clinic one more license for the model, and accept it; returns its id."""
         now = self.machine.wall()
-        granted = grant_at_broker(self.hospital, "clinic", "risk", terms=terms, now=now)
+        granted = grant_at_broker(self.hospital, "clinic", "risk", terms=terms, agreement=agreement, now=now)
         _all_sent(self.hospital, self.admin, self.owner_id)
         accept(self.clinic, read_offer(self.clinic, granted.file), now=now, to_broker=True)
         _all_sent(self.clinic, self.client(), self.owner_id)
@@ -283,8 +290,15 @@ def _authority(now: datetime) -> str:
     return make_authority("hospital", hosts=hosts, now=now).certificate.decode("ascii")
 
 
-def _start(home: Home, settings: Settings, clock: Clock, url: str, database_url: str | None) -> Broker:
-    broker = assemble(home, HttpSettings(url=url), settings, clock=clock, database_url=database_url)
+def _start(
+    home: Home,
+    settings: Settings,
+    clock: Clock,
+    url: str,
+    database_url: str | None,
+    http: Mapping[str, Any],
+) -> Broker:
+    broker = assemble(home, HttpSettings(url=url, **http), settings, clock=clock, database_url=database_url)
     broker.__enter__()
     admit_owner(broker, home)
     return broker

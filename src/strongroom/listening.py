@@ -1,11 +1,12 @@
 """HTTP/1.1 by uvicorn with a time limit for every step of a client; what all servers here listen with.
 
-    server = HttpServer(app, limits, listener=listener, is_known=lambda scope: "principal" in scope)
+    server = HttpServer(app, limits, listener=listener, holder_of=lambda scope: scope.get("principal"))
     server.run()                         # until SIGINT or SIGTERM; requests under way are finished
 
 Uvicorn limits how long a connection may idle between requests, but not how long a client may take
-for a handshake or for the head of a request: that is added here. And where too many connections are open,
-it refuses everybody: here the one goes that has been open for the longest and is not known.
+for a handshake, for the head of a request, or to read its answer: that is added here. And where too
+many connections are open, it refuses everybody: here the one goes that has been open for the longest
+and is nobody's, and where there is none such, one of whoever holds the most.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ BACKLOG: Final = 256
 """Connections that may wait to be taken."""
 _RENEW_EVERY_SECONDS: Final = 3600
 _MAX_HEAD_BYTES: Final = 32 << 10
+_SLICE_BYTES: Final = 256 << 10
+"""What of an answer is handed over at once. TLS says only at the next slice that the one before was not
+taken; so of an answer that nobody reads no more than this goes unnoticed."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 Scope = MutableMapping[str, Any]
@@ -48,6 +52,10 @@ class ListeningLimits(Protocol):
         """How long a client may take for the head of a request."""
 
     @property
+    def answer_seconds(self) -> float:
+        """How long a client may take to read a slice of its answer."""
+
+    @property
     def keep_alive_seconds(self) -> int:
         """How long a connection may idle between requests."""
 
@@ -57,7 +65,7 @@ class ListeningLimits(Protocol):
 
     @property
     def max_connections(self) -> int:
-        """Open at once; above it, the oldest one goes that is not known."""
+        """Open at once; above it, the oldest one goes that is nobody's, or one of whoever holds the most."""
 
 
 class HttpServer:
@@ -69,7 +77,7 @@ class HttpServer:
         limits: ListeningLimits,
         *,
         listener: socket.socket,
-        is_known: Callable[[Scope], bool],
+        holder_of: Callable[[Scope], str | None],
         context: ssl.SSLContext | None = None,
         renew: Callable[[], None] | None = None,
         ready: Callable[[], None] | None = None,
@@ -80,14 +88,14 @@ class HttpServer:
             app: The application.
             limits: Limits and times.
             listener: A listening socket.
-            is_known: Tells of a request that was answered whether its connection is to be kept.
+            holder_of: Tells of a request that was answered who asked; None for a stranger.
             context: The TLS context; None for none.
             renew: Called once an hour, to renew certificates.
             ready: Called when connections are taken.
         """
         self._limits = limits
         self._listener = listener
-        self._server = _Server(_config(app, limits, is_known, context, renew), ready)
+        self._server = _Server(_config(app, limits, holder_of, context, renew), ready)
 
     def run(self) -> None:
         """Serve until the process is asked to end, by a signal or by ``stop``."""
@@ -143,7 +151,7 @@ class _Loop(asyncio.SelectorEventLoop):
 def _config(
     app: ASGIApp,
     limits: ListeningLimits,
-    is_known: Callable[[Scope], bool],
+    holder_of: Callable[[Scope], str | None],
     context: ssl.SSLContext | None,
     renew: Callable[[], None] | None,
 ) -> uvicorn.Config:
@@ -156,8 +164,8 @@ def _config(
             await asyncio.to_thread(renew)
 
     return uvicorn.Config(
-        app,
-        http=_protocol(limits.header_seconds, _Connections(limits.max_connections), is_known),
+        _sliced(app),
+        http=_protocol(limits, _Connections(limits.max_connections), holder_of),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -175,47 +183,103 @@ def _config(
     )
 
 
+def _sliced(app: ASGIApp) -> ASGIApp:
+    """Hand long answers over in slices, so that it shows whether a client takes them."""
+
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        async def slice_by_slice(message: MutableMapping[str, Any]) -> None:
+            body = memoryview(message.get("body", b""))
+            if len(body) <= _SLICE_BYTES:
+                await send(message)
+                return
+            for start in range(0, len(body), _SLICE_BYTES):
+                piece = body[start : start + _SLICE_BYTES]
+                more = message.get("more_body", False) or start + _SLICE_BYTES < len(body)
+                await send({"type": message["type"], "body": bytes(piece), "more_body": more})
+
+        await app(scope, receive, slice_by_slice)
+
+    return handle
+
+
 class _Connections:
     """The open connections, in the order in which they came.
 
     Strangers that hold all of them keep nobody out: each newcomer takes the place of the oldest one.
-    Who is known by its request keeps its connection.
+    Who is known by its request keeps its connections, unless it holds the most where all are taken.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._strangers: dict[H11Protocol, None] = {}
-        self._known: set[H11Protocol] = set()
+        self._strangers: dict[_Connection, None] = {}
+        self._held: dict[str, dict[_Connection, None]] = {}
+        self._known = 0
 
-    def add(self, connection: H11Protocol) -> None:
-        if len(self._strangers) + len(self._known) >= self._most:
-            leaving = next(iter(self._strangers), connection)
+    def add(self, connection: _Connection) -> None:
+        if len(self._strangers) + self._known >= self._most:
+            leaving = next(iter(self._strangers), None) or self._of_the_greediest() or connection
             self.remove(leaving)
             leaving.transport.abort()
             if leaving is connection:
                 return
         self._strangers[connection] = None
 
-    def know(self, connection: H11Protocol) -> None:
+    def know(self, connection: _Connection, holder: str) -> None:
+        if connection.holder == holder or not self.remove(connection):
+            return
+        connection.holder = holder
+        self._held.setdefault(holder, {})[connection] = None
+        self._known += 1
+
+    def remove(self, connection: _Connection) -> bool:
+        """Forget one; says whether it was here."""
         if connection in self._strangers:
             del self._strangers[connection]
-            self._known.add(connection)
+            return True
+        if connection.holder is None:
+            return False
+        theirs = self._held[connection.holder]
+        del theirs[connection]
+        if not theirs:
+            del self._held[connection.holder]
+        connection.holder = None
+        self._known -= 1
+        return True
 
-    def remove(self, connection: H11Protocol) -> None:
-        self._strangers.pop(connection, None)
-        self._known.discard(connection)
+    def _of_the_greediest(self) -> _Connection | None:
+        theirs = max(self._held.values(), key=len, default={})
+        if len(theirs) < 2:
+            return None
+        # Never one over which something is being computed: that ends by itself.
+        return next((each for each in theirs if not each.is_at_work), None)
+
+
+class _Connection(H11Protocol):
+    """One connection, and whose it is."""
+
+    holder: str | None = None
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether an answer is being made; not, whether one waits to be read."""
+        cycle: Any = self.cycle
+        # None before the first request, whatever its annotation says.
+        return cycle is not None and not cycle.response_started
 
 
 def _protocol(
-    header_seconds: float, connections: _Connections, is_known: Callable[[Scope], bool]
+    limits: ListeningLimits, connections: _Connections, holder_of: Callable[[Scope], str | None]
 ) -> type[asyncio.Protocol]:
-    class Impatient(H11Protocol):
+    class Impatient(_Connection):
         """HTTP/1.1 with a deadline for whatever the client owes."""
 
         _deadline: asyncio.TimerHandle | None = None
+        _reading: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            # Whatever waits to be read is told at once, and again when all of it was taken.
+            transport.set_write_buffer_limits(high=1, low=0)
             self._arm()
             connections.add(self)
 
@@ -227,15 +291,26 @@ def _protocol(
             else:
                 self._disarm()
 
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            if self._reading is None:
+                self._reading = self.loop.call_later(limits.answer_seconds, self._give_up)
+
+        def resume_writing(self) -> None:
+            self._has_read()
+            super().resume_writing()
+
         def connection_lost(self, exc: Exception | None) -> None:
             self._disarm()
+            self._has_read()
             connections.remove(self)
             super().connection_lost(exc)
 
         def on_response_complete(self) -> None:
             self._disarm()
-            if is_known(cast("Scope", self.scope)):
-                connections.know(self)
+            holder = holder_of(cast("Scope", self.scope))
+            if holder is not None:
+                connections.know(self, holder)
             super().on_response_complete()
             if self.conn.their_state is h11.SEND_BODY:
                 # Answered before its body was read: nobody waits for the rest.
@@ -244,18 +319,22 @@ def _protocol(
         def _owes_us(self) -> bool:
             """Say whether the rest of a head, or of a body that nobody reads, is still to come."""
             cycle: Any = self.cycle
-            # None before the first request, whatever its annotation says.
             answered = cycle is not None and cycle.response_complete
             return self.conn.their_state is h11.IDLE or (self.conn.their_state is h11.SEND_BODY and answered)
 
         def _arm(self) -> None:
             if self._deadline is None:
-                self._deadline = self.loop.call_later(header_seconds, self._give_up)
+                self._deadline = self.loop.call_later(limits.header_seconds, self._give_up)
 
         def _disarm(self) -> None:
             if self._deadline is not None:
                 self._deadline.cancel()
                 self._deadline = None
+
+        def _has_read(self) -> None:
+            if self._reading is not None:
+                self._reading.cancel()
+                self._reading = None
 
         def _give_up(self) -> None:
             # Not a polite end: who is slow on purpose would be slow with that too.

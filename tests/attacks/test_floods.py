@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from string import ascii_lowercase
+from typing import Any
 
 import msgspec
 import pytest
 
 from strongroom._limits import LIMITS
 from strongroom.broker.ledger import Act
+from strongroom.connection.https import HttpsTransport
+from strongroom.connection.interface import Collect, Request, Response, Transport
+from strongroom.errors import BrokerRefused
+from strongroom.keys.identity import member_id, runtime_id
 from strongroom.keys.key_pair import SigningKey
 from strongroom.keys.text import KeyKind
 from strongroom.license.agreement import agreement_digest
@@ -20,6 +29,7 @@ from strongroom.license.documents import Party
 from strongroom.license.terms import Agreement
 from strongroom.log.entry import Kind
 from strongroom.protocol.broker import AcceptanceAsk, SublicenseAsk
+from tests.integration.served import Served, serving
 from tests.unit.broker.services.hospital import Clinic, World, refused
 from tests.unit.broker.services.machine import Desk, Machine
 
@@ -144,3 +154,113 @@ class TestCopies:
             each.join()
         alarms = [record.kind for record in world.records(machine.lease_id)].count(Kind.CLONE_ALARM)
         assert alarms == 1
+
+
+class Pocket(Transport):
+    """Keeps what asks for licenses, with its good token and proof, instead of sending it."""
+
+    def __init__(self, ca: str) -> None:
+        self.wire = HttpsTransport(ca=ca)
+        self.kept: list[bytes] = []
+
+    def _send(self, request: Request, collect: Collect) -> Response:
+        if not request.url.endswith("/v1/licenses"):
+            return self.wire.send(request)
+        head = ["GET /v1/licenses HTTP/1.1", "Host: broker"]
+        head += [f"{name}: {value}" for name, value in request.headers.items()]
+        self.kept.append("\r\n".join([*head, "", ""]).encode("ascii"))
+        raise BrokerRefused("it is in the pocket")
+
+
+class Mute:
+    """A clinic that asks for the longest answer there is, over and over, and reads none."""
+
+    def __init__(self, served: Served) -> None:
+        self.served = served
+        world = served.world
+        for _ in range(3):
+            world.grant_more(agreement="a" * (LIMITS.max_agreement_bytes // 2))
+        self.pocket = Pocket(served.ca)
+        device = world.clinic.keys.device(world.owner_id)
+        self.line = served.client(runtime_id(device.public), device, self.pocket)
+        # A nonce, and a token.
+        self.line.revocations()
+
+    def asks(self, number: int) -> bytes:
+        self.pocket.kept.clear()
+        for _ in range(number):
+            with pytest.raises(BrokerRefused):
+                self.line.licenses()
+        return b"".join(self.pocket.kept)
+
+    def connect(self, asks: int) -> ssl.SSLSocket:
+        data = self.asks(asks)
+        context = ssl.create_default_context(cadata=self.served.ca)
+        plain = socket.socket()
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        plain.settimeout(10)
+        plain.connect(("127.0.0.1", self.served.port))
+        connection = context.wrap_socket(plain, server_hostname="127.0.0.1")
+        connection.sendall(data)
+        return connection
+
+
+@contextmanager
+def mutes(
+    folder: Path, *, connections: int, asks: int, **http: Any
+) -> Iterator[tuple[Served, list[ssl.SSLSocket]]]:
+    """A broker that is asked over so many connections, and whose answers nobody reads."""
+    with serving(folder, **http) as served, ExitStack() as stack:
+        mute = Mute(served)
+        stack.callback(mute.pocket.wire.close)
+        held = [stack.enter_context(mute.connect(asks)) for _ in range(connections)]
+        # Until all of them are computed, and nothing more can be handed over.
+        time.sleep(3)
+        yield served, held
+
+
+def owner_is_served(served: Served) -> float:
+    """Ask as the owner over a new connection, once; returns the seconds."""
+    key = served.world.hospital.keys.member()
+    began = time.monotonic()
+    with closing(served.client(member_id(key.public), key)) as owner:
+        assert owner.members().members
+    return time.monotonic() - began
+
+
+class TestMutes:
+    def test_whoever_reads_no_answer_holds_no_place(self, tmp_path: Path) -> None:
+        patient = {"answer_seconds": 60.0, "keep_alive_seconds": 60}
+        with mutes(tmp_path, connections=6, asks=4, max_requests=2, **patient) as (served, _):
+            assert owner_is_served(served) < 5
+
+    def test_whoever_reads_no_answer_loses_its_connection(self, tmp_path: Path) -> None:
+        with mutes(tmp_path, connections=3, asks=2, answer_seconds=1.0, keep_alive_seconds=60) as (
+            served,
+            held,
+        ):
+            time.sleep(2)
+            # It would still be told that more can be written, if it had not been cut off.
+            for each in held:
+                assert has_been_cut_off(each)
+            assert owner_is_served(served) < 5
+
+    def test_one_organization_that_holds_all_connections_keeps_nobody_out(self, tmp_path: Path) -> None:
+        patient = {"answer_seconds": 60.0, "keep_alive_seconds": 60}
+        with mutes(tmp_path, connections=12, asks=1, max_connections=8, **patient) as (served, _):
+            assert owner_is_served(served) < 5
+            # Neither idle nor read: the owner's own new connection is not what goes.
+            assert owner_is_served(served) < 5
+
+
+def has_been_cut_off(connection: ssl.SSLSocket) -> bool:
+    """Read to where the other side went; an answer that is whole says nothing of the kind."""
+    connection.settimeout(5)
+    try:
+        while connection.recv(1 << 16):
+            continue
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return True

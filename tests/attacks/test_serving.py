@@ -67,6 +67,26 @@ def test_half_open_requests_keep_nobody_out(server: Served) -> None:
             connection.close()
 
 
+def test_whoever_reads_no_answer_keeps_nobody_out(server: Served) -> None:
+    header = "".join(f"{name}: {value}\r\n" for name, value in server.headers.items())
+    ask = f"GET /v2/models/risk HTTP/1.1\r\nHost: x\r\n{header}\r\n".encode("ascii")
+    held = []
+    try:
+        for _ in range(ServingSettings().max_connections + 50):
+            connection = socket.socket()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            connection.settimeout(10)
+            connection.connect(("127.0.0.1", server.port))
+            held.append(connection)
+            with suppress(OSError):
+                connection.sendall(ask * 20)
+        # All of them have the token, and none of them reads or says goodbye.
+        assert server.infer(ROWS[:1])[0] == 200
+    finally:
+        for connection in held:
+            connection.close()
+
+
 def has_ended(connection: socket.socket) -> bool:
     connection.setblocking(False)
     try:

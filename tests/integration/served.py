@@ -21,6 +21,10 @@ from strongroom.broker.http.server import BrokerServer, listen
 from strongroom.broker.http.settings import HttpSettings
 from strongroom.client import Model
 from strongroom.client import open as open_client
+from strongroom.connection import BrokerClient
+from strongroom.connection.https import HttpsTransport
+from strongroom.connection.interface import Transport
+from strongroom.keys.key_pair import SigningKey
 from strongroom.license.term import Term
 from tests.lease_world import LeaseWorld
 
@@ -39,7 +43,8 @@ class Served:
         """Answer from now on, at the same address."""
         ready = threading.Event()
         context = tls.server_context(self.own.certificate_path, self.own.key_path)
-        settings = HttpSettings(url=self.world.url, shutdown_seconds=10, handshake_seconds=1)
+        quick = {"shutdown_seconds": 10, "handshake_seconds": 1}
+        settings = HttpSettings(url=self.world.url, **{**quick, **self.world.http})
         listener = listen("127.0.0.1", self.port)
         self.server = BrokerServer(
             self.world.broker.app, settings, listener=listener, context=context, ready=ready.set
@@ -62,13 +67,30 @@ class Served:
         assert not self.thread.is_alive()
         self.server = self.thread = None
 
+    def client(self, subject: str, key: SigningKey, through: Transport | None = None) -> BrokerClient:
+        """Return a line over the real socket, which asks once."""
+        return BrokerClient(
+            through or HttpsTransport(ca=self.ca),
+            self.world.url,
+            owner=self.world.owner_id,
+            subject=subject,
+            key=key,
+            clock=lambda: datetime.now(UTC),
+            sleep=_never,
+        )
+
+    @property
+    def ca(self) -> str:
+        """The authority of the broker's certificate."""
+        return self.own.authority.decode("ascii")
+
     def open(self, **options: Any) -> Model:
         """Open the model as the clinic's programs do."""
         return open_client("risk", home=self.world.clinic.path, **options)
 
 
 @contextmanager
-def serving(folder: Path, *terms: Term) -> Iterator[Served]:
+def serving(folder: Path, *terms: Term, **http: Any) -> Iterator[Served]:
     """Serve until the block ends."""
     own = tls.OwnAuthority(folder / "tls", "hospital", ())
     folder.mkdir(exist_ok=True)
@@ -77,7 +99,7 @@ def serving(folder: Path, *terms: Term) -> Iterator[Served]:
         port = listener.getsockname()[1]
     url = f"https://127.0.0.1:{port}"
     world = LeaseWorld.make(
-        folder, terms=terms, url=url, ca=own.authority.decode("ascii"), clock=SystemClock()
+        folder, terms=terms, url=url, ca=own.authority.decode("ascii"), clock=SystemClock(), http=http
     )
     served = Served(world, port, own)
     served.start()
@@ -86,3 +108,7 @@ def serving(folder: Path, *terms: Term) -> Iterator[Served]:
     finally:
         served.stop()
         world.close()
+
+
+def _never(_: float) -> None:
+    raise AssertionError("it was told to wait")

@@ -74,7 +74,7 @@ def run(
 
     from strongroom.license.request import Right
     from strongroom.listening import HttpServer
-    from strongroom.serving.app import InferenceApp, Token, is_known
+    from strongroom.serving.app import InferenceApp, Token, holder_of
     from strongroom.serving.settings import ServingSettings
 
     settings = ServingSettings()
@@ -96,7 +96,7 @@ def run(
             app,
             settings,
             listener=listener,
-            is_known=is_known,
+            holder_of=holder_of,
             ready=lambda: _show(shared, served, listener, socket, header),
         ).run()
 

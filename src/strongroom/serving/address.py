@@ -1,7 +1,7 @@
 """Where it listens: loopback or a Unix socket.
 
     with listen_on_loopback("127.0.0.1", 8470) as listener:
-        HttpServer(app, settings, listener=listener, is_known=is_known).run()
+        HttpServer(app, settings, listener=listener, holder_of=holder_of).run()
 
 Nothing but this machine is served here: on loopback with a token, because every user of the machine can
 connect; on a Unix socket without, because its permissions keep the others out.

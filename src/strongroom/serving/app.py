@@ -68,9 +68,9 @@ _STATUSES: Final[tuple[tuple[type[Error], int], ...]] = (
 _KNOWN: Final = "strongroom.known"
 
 
-def is_known(scope: Scope) -> bool:
+def holder_of(scope: Scope) -> str | None:
     """Tell whether a request came from somebody who may ask: its connection is kept before others."""
-    return _KNOWN in scope
+    return _KNOWN if _KNOWN in scope else None
 
 
 class _Unauthorized(Error):

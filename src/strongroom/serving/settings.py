@@ -18,7 +18,8 @@ class ServingSettings:
     max_waiting: int = 64
     """Requests to one model that wait or are computed."""
     max_connections: int = 256
-    """Open at once; above it, the oldest one goes over which nobody was answered who may ask."""
+    """Open at once; above it, the oldest one goes over which nobody was answered who may ask, else the oldest
+    over which nothing is computed."""
     max_target_bytes: int = 2048
     """The path of a request."""
     body_seconds: float = 30.0
@@ -27,6 +28,8 @@ class ServingSettings:
     """How long a TLS handshake may take, once there is one."""
     header_seconds: float = 5.0
     """How long the head of a request may take to arrive."""
+    answer_seconds: float = 30.0
+    """How long a client may take to read an answer, or each 256 KiB of a longer one."""
     keep_alive_seconds: int = 75
     """How long a connection may idle between requests."""
     shutdown_seconds: int = 10

@@ -29,7 +29,6 @@ from strongroom.broker.http.middleware.body import BodyLimit
 from strongroom.broker.http.middleware.concurrency import ConcurrencyLimit
 from strongroom.broker.http.middleware.edge import Edge
 from strongroom.broker.http.middleware.headers import SecurityHeaders
-from strongroom.broker.http.middleware.slow_reader import AnswerTimeout
 from strongroom.broker.http.request_log import CODE, RequestLog, RequestLogMiddleware
 from strongroom.broker.http.routes import (
     leases,
@@ -247,7 +246,6 @@ def _add_middleware(
         max_stranger_requests=settings.max_stranger_requests,
         is_stranger=is_stranger,
     )
-    app.add_middleware(AnswerTimeout, seconds=settings.answer_seconds)
     app.add_middleware(Edge)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(MetricsMiddleware, metrics=metrics)

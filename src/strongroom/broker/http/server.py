@@ -1,4 +1,4 @@
-"""The listening end of the broker: TLS 1.3, and who has shown an access token keeps its connection.
+"""The listening end of the broker: TLS 1.3, and who has shown an access token keeps its connections.
 
 server = BrokerServer(app, settings, listener=listen("127.0.0.1", 8443), context=context)
 server.run()                         # until SIGINT or SIGTERM; requests under way are finished
@@ -12,10 +12,11 @@ import ssl
 from collections.abc import Callable
 from typing import Final
 
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from strongroom.broker.http.routing import PRINCIPAL
 from strongroom.broker.http.settings import HttpSettings
+from strongroom.broker.principal import Principal
 from strongroom.errors import UsageError
 from strongroom.listening import BACKLOG, HttpServer
 
@@ -47,11 +48,17 @@ class BrokerServer(HttpServer):
             app,
             settings,
             listener=listener,
-            is_known=lambda scope: PRINCIPAL in scope,
+            holder_of=_organization_of,
             context=context,
             renew=renew,
             ready=ready,
         )
+
+
+def _organization_of(scope: Scope) -> str | None:
+    # Not by runtime or member: of those an organization has as many as it likes.
+    principal: Principal | None = scope.get(PRINCIPAL)
+    return None if principal is None else principal.organization
 
 
 _UNUSABLE: Final = {

@@ -25,7 +25,7 @@ class HttpSettings:
     body_seconds: float = 10.0
     """How long a client may take to send its body."""
     answer_seconds: float = 30.0
-    """How long a client may take to read its answer."""
+    """How long a client may take to read an answer, or each 256 KiB of a longer one."""
     handshake_seconds: float = 5.0
     """How long a client may take for the TLS handshake."""
     header_seconds: float = 5.0
@@ -35,7 +35,8 @@ class HttpSettings:
     shutdown_seconds: int = 20
     """How long requests under way may take to finish when the broker ends."""
     max_connections: int = 1000
-    """Open at once; above it, the oldest one goes that has shown no access token."""
+    """Open at once; above it, the oldest one goes that has shown no access token, else one of the
+    organization that holds the most."""
     max_requests: int = 256
     """Requests under way at once that show an access token; above it, 503."""
     max_stranger_requests: int = 32

@@ -10,7 +10,6 @@ import pytest
 from strongroom.broker.http.middleware.body import BodyLimit
 from strongroom.broker.http.middleware.concurrency import ConcurrencyLimit
 from strongroom.broker.http.middleware.edge import DEFECT, Edge
-from strongroom.broker.http.middleware.slow_reader import AnswerTimeout
 from strongroom.errors import Error
 
 
@@ -33,17 +32,6 @@ def everybody(_: Any) -> bool:
 def body_limit(app: Any, **changes: Any) -> BodyLimit:
     options: dict[str, Any] = {"max_bytes": 1, "max_stranger_bytes": 1, "max_target_bytes": 10}
     return BodyLimit(app, **{**options, "seconds": 0.01, "is_stranger": everybody, **changes})
-
-
-def test_a_client_that_never_reads_is_given_up() -> None:
-    async def answering(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-
-    async def stuck(message: Any) -> None:
-        await asyncio.sleep(60)
-
-    with pytest.raises(TimeoutError):
-        asyncio.run(AnswerTimeout(answering, seconds=0.01)(scope(), nothing, stuck))
 
 
 def test_a_body_that_never_comes_is_given_up() -> None:
@@ -133,6 +121,30 @@ def test_whoever_waits_for_its_body_makes_room() -> None:
         return crowd.answers
 
     assert asyncio.run(play()) == [{"refused": "busy"}, {"done": "/b"}, {"done": "/c"}]
+
+
+def test_an_answer_that_is_not_read_holds_no_place() -> None:
+    async def play() -> list[Any]:
+        stuck, sent = asyncio.Event(), []
+
+        async def answering(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+
+        async def never_read(message: Any) -> None:
+            await stuck.wait()
+
+        async def send(message: Any) -> None:
+            sent.append(message["status"])
+
+        limit = ConcurrencyLimit(answering, max_requests=1, max_stranger_requests=1, is_stranger=everybody)
+        slow = asyncio.create_task(limit(scope(), nothing, never_read))
+        await asyncio.sleep(0.01)
+        await limit(scope(), nothing, send)
+        stuck.set()
+        await slow
+        return sent
+
+    assert asyncio.run(play()) == [200]
 
 
 def test_whoever_is_at_work_does_not() -> None:

@@ -6,7 +6,8 @@ read, so a false one holds its place for a moment only. At a route for everybody
 a token, and whoever brings one is a stranger like all others there.
 
 A place is for work, not for waiting: where all are taken, whoever has been sending its body for the longest
-gives its place to the next. So bodies that never end keep nobody out, whoever sends them.
+gives its place to the next. So bodies that never end keep nobody out, whoever sends them. And where an
+answer begins, the work is done: however slowly it is read, its place is free.
 """
 
 from __future__ import annotations
@@ -77,8 +78,13 @@ class ConcurrencyLimit:
             return
         place = _Place()
         places[place] = None
+
+        async def leave(message: Message) -> None:
+            places.pop(place, None)
+            await send(message)
+
         try:
-            await self._app(scope, lambda: place.receive(receive), send)
+            await self._app(scope, lambda: place.receive(receive), leave)
         finally:
             places.pop(place, None)
 
