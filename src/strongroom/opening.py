@@ -223,6 +223,7 @@ class _Attempt:
             authority=None if release is None else release.document.authority,
             accepted=accepted,
             revoked=frozenset(each.document.target for each in revoked),
+            why_revoked={each.document.target: each.document.reason for each in revoked},
             withdrawals=tuple(withdrawn(each.document) for each in (*license.withdrawals, *announced)),
         )
 

@@ -74,6 +74,8 @@ class BrokerFacts:
     accepted: Mapping[str, str | None]
     """As in ``license.request.Facts``."""
     revoked: frozenset[str] = frozenset()
+    why_revoked: Mapping[str, str] = field(default_factory=dict)
+    """As in ``license.request.Facts``."""
     hindrances: Sequence[Hindrance] = ()
     withdrawals: tuple[Withdrawn, ...] = ()
     used: Mapping[CounterKey, int] = field(default_factory=dict)
@@ -177,6 +179,7 @@ def _first_denied(
         authority=AtOwner(),
         accepted=facts.accepted,
         revoked=facts.revoked,
+        why_revoked=facts.why_revoked,
         used=taken,
         running=facts.running,
         withdrawals=facts.withdrawals,

@@ -37,10 +37,10 @@ from strongroom.keys.key_pair import sealing_public_from_text
 from strongroom.keys.owner import Owner
 from strongroom.license.chain import LicenseChain, verify_acceptances
 from strongroom.license.codes import Code
-from strongroom.license.documents import Withdrawal
+from strongroom.license.documents import Revocation, Withdrawal
 from strongroom.license.marks import withdrawn
 from strongroom.license.request import Withdrawn
-from strongroom.license.signing import verify_by_owner
+from strongroom.license.signing import read_unverified, verify_by_owner
 from strongroom.license.terms import Counted, Runtimes
 
 MOST_KEPT: Final = 1024
@@ -69,6 +69,7 @@ class Holding:
     chain: LicenseChain
     accepted: Mapping[str, str | None]
     revoked: frozenset[str]
+    why_revoked: Mapping[str, str]
     hindrances: tuple[Hindrance, ...]
 
     @property
@@ -241,8 +242,15 @@ def _read_holding(kept: Reading, owner: Owner, license: str) -> Holding | None:
         chain=chain,
         accepted=verify_acceptances(acceptances, chain),
         revoked=kept.revoked(chain.ids) | revoked,
+        why_revoked=_reasons(kept, chain),
         hindrances=tuple(_hindrances(rows, partners, owner)),
     )
+
+
+def _reasons(kept: Reading, chain: LicenseChain) -> dict[str, str]:
+    # What is there was verified when it was handed in.
+    found = (read_unverified(row.token, Revocation) for row in kept.revocations_of(chain.ids))
+    return {each.target: each.reason for each in found}
 
 
 def _hindrances(

@@ -178,7 +178,7 @@ class _Countersigning:
             ),
             accepted=self.verified.accepted,
             withdrawals=tuple(map(withdrawn, taken_back)),
-            revoked=frozenset(each.target for each in revocations),
+            revoked={each.target: each.reason for each in revocations},
             at=document.issued_at,
         )
         if isinstance(verdict, Denied):

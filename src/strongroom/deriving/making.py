@@ -175,7 +175,7 @@ def _verify_right(home: Home, origin: _Origin, own: tuple[str, ...], now: dateti
         _parent(origin.statement),
         accepted=accepted,
         withdrawals=tuple(withdrawn(each.document) for each in (*origin.license.withdrawals, *announced)),
-        revoked=frozenset(each.document.target for each in revoked),
+        revoked={each.document.target: each.document.reason for each in revoked},
         at=now,
     )
     if isinstance(verdict, Denied):

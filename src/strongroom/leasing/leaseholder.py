@@ -285,15 +285,14 @@ class Leaseholder:
             StorageUnavailable: a file cannot be read.
         """
         notices = self._home.leases.notices(self.place.owner)
-        revoked = {
-            verify_by_owner(token, Revocation, self.owner).document.target for token in notices.revocations
-        }
+        revoked = [verify_by_owner(token, Revocation, self.owner).document for token in notices.revocations]
         announced = [verify_by_owner(token, Withdrawal, self.owner) for token in notices.withdrawals]
         known = self._opening.facts
         facts = replace(
             known,
             authority=lease.document.authority,
-            revoked=known.revoked | revoked,
+            revoked=known.revoked.union(each.target for each in revoked),
+            why_revoked={**known.why_revoked, **{each.target: each.reason for each in revoked}},
             withdrawals=(*known.withdrawals, *(withdrawn(each.document) for each in announced)),
             outage_since=outage_since,
         )

@@ -117,10 +117,13 @@ def decide_modify(
     *,
     accepted: Mapping[str, str | None],
     withdrawals: tuple[Withdrawn, ...],
-    revoked: frozenset[str],
+    revoked: Mapping[str, str],
     at: datetime,
 ) -> Allowed | Denied:
-    """Decide whether the holder may derive from a package at an instant."""
+    """Decide whether the holder may derive from a package at an instant.
+
+    ``revoked`` has the id of each revoked document, with the reason.
+    """
     request = Request(
         right=Right.MODIFY,
         owner=parent.owner,
@@ -132,7 +135,13 @@ def decide_modify(
         runtime="",
         purpose=_any_purpose(chain),
     )
-    facts = Facts(authority=AtOwner(), accepted=accepted, withdrawals=withdrawals, revoked=revoked)
+    facts = Facts(
+        authority=AtOwner(),
+        accepted=accepted,
+        withdrawals=withdrawals,
+        revoked=frozenset(revoked),
+        why_revoked=revoked,
+    )
     return evaluate(chain, request, facts, at)
 
 

@@ -32,6 +32,9 @@ _COUNTED: Final[dict[CounterName, type[Counted]]] = {
     kind.counter: kind for kind in (Predictions, Tokens, Explanations)
 }
 
+_MAX_REASON_CHARS: Final = 200
+"""What a refusal quotes of the reason for a revocation."""
+
 
 def evaluate(chain: LicenseChain, request: Request, facts: Facts, now: datetime) -> Allowed | Denied:
     """Decide about one request.
@@ -93,10 +96,19 @@ def _check_revoked(chain: LicenseChain, facts: Facts) -> Denied | None:
         return None
     return Denied(
         code=Code.REVOKED,
-        reason=f"{revoked} is revoked",
-        hint=f"Ask {chain.owner_name} why.",
+        reason=f"{revoked} is revoked{_because(facts.why_revoked.get(revoked))}",
+        hint=f"It does not come back: ask {chain.owner_name} for another license, with strongroom request.",
         document=revoked,
     )
+
+
+def _because(reason: str | None) -> str:
+    # The owner's words stand in a signed document of one line; this holds for a caller that has them
+    # from elsewhere too: nothing drives a terminal, and no text buries the rest of the message.
+    if reason is None:
+        return ""
+    shown = "".join(each if each.isprintable() else " " for each in reason)
+    return f": {shown if len(shown) <= _MAX_REASON_CHARS else shown[:_MAX_REASON_CHARS] + '...'}"
 
 
 def _check_accepted(chain: LicenseChain, facts: Facts) -> Denied | None:

@@ -177,6 +177,8 @@ class Facts:
     """Document id to the agreement digest that its holder accepted (None: there was no agreement)."""
     revoked: frozenset[str] = frozenset()
     """Ids of revoked documents: licenses, sub-licenses, leases, offline files."""
+    why_revoked: Mapping[str, str] = field(default_factory=dict)
+    """Id of a revoked document to the reason that its owner signed, where that is known."""
     used: Mapping[CounterKey, int] = field(default_factory=dict)
     """Counts so far, without this request."""
     running: Mapping[str, frozenset[str]] = field(default_factory=dict)

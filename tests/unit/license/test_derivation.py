@@ -125,7 +125,7 @@ def decide_for(*terms: Term, **changes: Any) -> str:
     known: dict[str, Any] = {
         "accepted": {chain.id: None},
         "withdrawals": (),
-        "revoked": frozenset(),
+        "revoked": {},
         "at": NOW,
     }
     known |= changes
@@ -142,7 +142,7 @@ RESEARCH, TRIAGE = Purpose(purposes=("research",)), Purpose(purposes=("triage",)
         ([MODIFY], {}, "allowed"),
         ([Rights(rights=(Right.EXPORT, Right.PREDICT))], {}, "right-not-granted"),
         ([MODIFY], {"accepted": {}}, "not-accepted"),
-        ([MODIFY], {"revoked": frozenset({"lic-" + "a" * 24})}, "revoked"),
+        ([MODIFY], {"revoked": {"lic-" + "a" * 24: "over"}}, "revoked"),
         ([MODIFY], {"at": NOW - 30 * DAY}, "clock-set-back"),
         ([MODIFY, Expires(at=NOW)], {}, "expired"),
         ([MODIFY, RESEARCH], {}, "allowed"),

@@ -103,6 +103,25 @@ def test_revoking_a_document_ends_what_hangs_from_it(place: int) -> None:
     assert code_of(decide(chain, revoked=frozenset({"sub-" + "z" * 24}))) == "allowed"
 
 
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("contract ended", "contract ended"),
+        ("x" * 200, "x" * 200),
+        ("x" * 201, "x" * 200 + "..."),
+        ("a\x1b[2Jb\nc", "a [2Jb c"),
+    ],
+)
+def test_a_refusal_says_why_a_document_was_revoked(reason: str, shown: str) -> None:
+    ended = {"revoked": frozenset({CHAIN.id}), "why_revoked": {CHAIN.id: reason}}
+    verdict = denied(decide(CHAIN, **ended))
+    assert verdict.reason == f"{CHAIN.id} is revoked: {shown}"
+    assert "strongroom request" in (verdict.hint or "")
+    # Nobody has to know why.
+    unknown = denied(decide(CHAIN, revoked=frozenset({CHAIN.id})))
+    assert unknown.reason == f"{CHAIN.id} is revoked"
+
+
 def test_revoking_a_lease_ends_it() -> None:
     assert code_of(decide(CHAIN, revoked=frozenset({lease(CHAIN).id}))) == "revoked"
     assert code_of(decide(CHAIN, revoked=frozenset(), authority=AtOwner())) == "allowed"

@@ -153,6 +153,7 @@ class Giving:
             lease=self._lifetime,
             accepted=known.holding.accepted,
             revoked=known.holding.revoked,
+            why_revoked=known.holding.why_revoked,
             hindrances=known.holding.hindrances,
             withdrawals=known.package.withdrawals,
         )

@@ -11,7 +11,7 @@ from strongroom.broker.records import LeaseEnd
 from strongroom.broker.services import giving as giving_module
 from strongroom.broker.services.giving import Giving
 from strongroom.broker.settings import Settings
-from strongroom.errors import StorageUnavailable
+from strongroom.errors import LicenseDenied, StorageUnavailable
 from strongroom.license.period import Period
 from strongroom.license.request import Level
 from strongroom.license.terms import Expires, Grace, Predictions, Runtimes
@@ -162,7 +162,9 @@ class TestTaking:
         ask = site.ask
         assert ask is not None
         world.licensing.revoke(world.admin, RevocationAsk(revocation=world.revocation(machine.license)))
-        assert refused(site.take) == "revoked"
+        with pytest.raises(LicenseDenied, match="is revoked: the contract ended") as caught:
+            site.take()
+        assert caught.value.code == "revoked"
         # The lost answer to the request before is not shown again either.
         assert refused(lambda: site.send(ask)) == "revoked"
 
