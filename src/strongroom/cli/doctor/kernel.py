@@ -1,13 +1,12 @@
-"""What the kernel offers and how this process is limited: all that hardening a worker builds on.
+"""How the system around a worker is set up, and how this process is limited.
 
-The probes change nothing: each asks the kernel for a version or a number, or opens and closes
-something empty.
+The probes change nothing: each asks the kernel for a number. What of the kernel confines a worker,
+such as Landlock and memfd_secret, ``protection`` tells from a worker that was confined.
 """
 
 from __future__ import annotations
 
 import ctypes
-import os
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +14,6 @@ from typing import Final
 
 from strongroom.cli.doctor.finding import Finding, passed, warned
 
-# The numbers of system calls above 424 are the same on every architecture that Python runs on with Linux.
-_LANDLOCK_CREATE_RULESET: Final = 444
-_MEMFD_SECRET: Final = 447
-_LANDLOCK_VERSION_FLAG: Final = 1
 _CLOCK_UNSYNCHRONIZED: Final = 0x40
 _ENOUGH_LOCKED_BYTES: Final = 8 << 20
 
@@ -28,8 +23,6 @@ def findings() -> Iterator[Finding]:
     yield _core_dumps(resource.getrlimit(resource.RLIMIT_CORE)[0])
     yield _swap(_lines("/proc/swaps")[1:])
     yield _locked_memory(resource.getrlimit(resource.RLIMIT_MEMLOCK)[0])
-    yield _landlock(_system_call(_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_VERSION_FLAG))
-    yield _secret_memory(_open_secret_memory())
     yield _user_namespaces(_lines("/proc/sys/user/max_user_namespaces"), _namespace_restriction())
     yield _clock(_clock_status())
 
@@ -66,26 +59,6 @@ def _locked_memory(limit: int) -> Finding:
     )
 
 
-def _landlock(version: int) -> Finding:
-    if version > 0:
-        return passed("landlock", f"version {version}")
-    return warned(
-        "landlock",
-        "not there, so a worker cannot be cut off from the file system by it",
-        "boot a kernel of 5.13 or later with landlock in its lsm= list",
-    )
-
-
-def _secret_memory(works: bool) -> Finding:
-    if works:
-        return passed("memfd_secret", "works")
-    return warned(
-        "memfd_secret",
-        "not there, so keys live in ordinary memory",
-        "boot a kernel of 5.14 or later, before 6.5 with secretmem.enable=1",
-    )
-
-
 def _user_namespaces(maximum: list[str], restricted: bool) -> Finding:
     if not restricted and maximum and maximum[0].strip() not in {"", "0"}:
         return passed("user namespaces", "allowed")
@@ -106,13 +79,6 @@ def _clock(status: int | None) -> Finding:
     return passed("clock", "synchronized")
 
 
-def _open_secret_memory() -> bool:
-    descriptor = _system_call(_MEMFD_SECRET, 0)
-    if descriptor >= 0:
-        os.close(descriptor)
-    return descriptor >= 0
-
-
 def _namespace_restriction() -> bool:
     allowed = _lines("/proc/sys/kernel/unprivileged_userns_clone")
     confined = _lines("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
@@ -126,10 +92,6 @@ def _clock_status() -> int | None:
     if ctypes.CDLL(None, use_errno=True).adjtimex(buffer) < 0:
         return None
     return int.from_bytes(buffer.raw[5 * size : 5 * size + 4], "little")
-
-
-def _system_call(number: int, *arguments: int | None) -> int:
-    return int(ctypes.CDLL(None, use_errno=True).syscall(number, *arguments))
 
 
 def _lines(path: str) -> list[str]:
