@@ -71,6 +71,7 @@ from strongroom.protocol.broker import (
     RevocationAsk,
 )
 from strongroom.storage.memory import MemorySource
+from tests.servers.sqlite import lay_tables
 from tests.unit.package.making import make
 
 CONTENT_KEY = bytes(range(32))
@@ -144,6 +145,7 @@ class Scene:
         self.clock = clock
         self.settings = settings or Settings()
         self.keys = BrokerKeys(home, now=clock.now())
+        lay_tables(url)
         self.store: Store = open_store(url, create=True)
         self.ledger = Ledger(self.store, self.keys, clock, faults)
         try:

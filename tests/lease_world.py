@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from strongroom.accepting import accept, pull, read_offer
-from strongroom.broker.assembly import Broker, admit_owner, assemble
+from strongroom.broker.assembly import Broker, admit_owner, assemble, database_path, default_database
 from strongroom.broker.clock import Clock
 from strongroom.broker.http.settings import HttpSettings
 from strongroom.broker.settings import Settings
@@ -27,6 +27,7 @@ from strongroom.crypto.certificate import make_authority
 from strongroom.enrolling import approve, approve_at, confirm, invite, join, receive
 from strongroom.errors import LicenseDenied
 from strongroom.granting import Granted, grant_at_broker
+from strongroom.home import files
 from strongroom.home.boot_clock import OnlineClock
 from strongroom.home.home import Home
 from strongroom.keys.identity import member_id, runtime_id
@@ -46,6 +47,7 @@ from strongroom.revoking import revoke, withdraw_version
 from strongroom.runtime.surroundings import Surroundings
 from strongroom.sending import send
 from tests.parties import found_owner, found_partner, right_now, seal_model
+from tests.servers.sqlite import lay_tables
 from tests.simulators.broker_wire import BrokerWire
 from tests.simulators.clocks import HeldClock
 from tests.simulators.held_boot import HeldMachine
@@ -298,6 +300,9 @@ def _start(
     database_url: str | None,
     http: Mapping[str, Any],
 ) -> Broker:
+    database_url = database_url or default_database(home)
+    files.make_folder(database_path(home).parent)
+    lay_tables(database_url)
     broker = assemble(home, HttpSettings(url=url, **http), settings, clock=clock, database_url=database_url)
     broker.__enter__()
     admit_owner(broker, home)

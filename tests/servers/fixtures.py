@@ -13,6 +13,7 @@ import pytest
 
 from strongroom.broker.migrations import migrate_up
 from tests.servers.postgresql import PostgreSql
+from tests.servers.sqlite import lay_tables
 
 WITH_TABLES = "with_tables"
 """The database that those of tests are copies of."""
@@ -41,7 +42,9 @@ def empty_postgresql_url(postgresql: PostgreSql) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a database of this test: the test runs on either kind."""
+    """The address of a database of this test, with the broker's tables: the test runs on either kind."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'broker.db'}"
+        url = f"sqlite:///{tmp_path / 'broker.db'}"
+        lay_tables(url)
+        return url
     return str(request.getfixturevalue("postgresql_url"))

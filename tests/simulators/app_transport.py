@@ -18,14 +18,16 @@ from urllib.parse import urlsplit
 
 from starlette.testclient import TestClient
 
-from strongroom.broker.assembly import Broker, admit_owner, assemble
+from strongroom.broker.assembly import Broker, admit_owner, assemble, database_path, default_database
 from strongroom.broker.http.settings import HttpSettings
 from strongroom.broker.settings import Settings
 from strongroom.connection.interface import Collect, Request, Response, Transport
 from strongroom.crypto.certificate import make_authority
 from strongroom.errors import BrokerUnavailable
+from strongroom.home import files
 from strongroom.home.home import Home
 from strongroom.keys.invite import BrokerAddress
+from tests.servers.sqlite import lay_tables
 
 URL: Final = "https://broker.hospital.example"
 
@@ -47,6 +49,8 @@ class InProcessBroker:
 
     def start(self) -> None:
         """Answer from now on."""
+        files.make_folder(database_path(self._home).parent)
+        lay_tables(default_database(self._home))
         broker = assemble(self._home, HttpSettings(url=URL), self._settings)
         broker.__enter__()
         admit_owner(broker, self._home)

@@ -25,6 +25,7 @@ from strongroom.home.home import Home
 from strongroom.keys.owner import Owner
 from strongroom.log.entry import Kind
 from strongroom.protocol.broker import RecordPage
+from tests.servers.sqlite import lay_tables
 from tests.simulators.clocks import HeldClock
 from tests.simulators.log_owner import NOW
 
@@ -49,7 +50,9 @@ class LogBroker:
         """Start a broker of an owner that exists, with a database of its own."""
         clock = HeldClock(NOW)
         keys = BrokerKeys(home, now=NOW)
-        ledger = Ledger(open_store(f"sqlite:///{database}", create=True), keys, clock)
+        url = f"sqlite:///{database}"
+        lay_tables(url)
+        ledger = Ledger(open_store(url, create=True), keys, clock)
         ledger.start()
         return cls(home, clock, keys, ledger, Logbook(ledger, keys, Settings(page_limit=50)))
 

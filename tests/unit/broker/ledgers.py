@@ -25,6 +25,7 @@ from strongroom.log.entry import Kind
 from strongroom.log.frontier import Frontier
 from strongroom.log.merkle import leaf_hash
 from strongroom.log.note import Note
+from tests.servers.sqlite import lay_tables
 from tests.simulators.clocks import HeldClock
 from tests.simulators.log_owner import NOW, LogOwner
 
@@ -34,7 +35,9 @@ LEASE = "lea-bbbbbbbbbbbbbbbbbbbbbbbb"
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(f"sqlite:///{tmp_path / 'broker.db'}", create=True)
+    url = f"sqlite:///{tmp_path / 'broker.db'}"
+    lay_tables(url)
+    opened = open_store(url, create=True)
     yield opened
     opened.close()
 

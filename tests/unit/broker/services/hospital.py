@@ -62,6 +62,7 @@ from strongroom.protocol.broker import (
     MemberAsk,
     PackageAsk,
 )
+from tests.servers.sqlite import lay_tables
 
 NOW = datetime(2026, 11, 24, 8, 0, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -151,7 +152,9 @@ class World:
         self.watch = Watch()
         self.home = found("hospital", folder / "hospital", now=NOW)
         self.keys = BrokerKeys(self.home, now=NOW)
-        self.store = open_store(url or f"sqlite:///{folder / 'broker.db'}", create=True)
+        url = url or f"sqlite:///{folder / 'broker.db'}"
+        lay_tables(url)
+        self.store = open_store(url, create=True)
         self.ledger = Ledger(self.store, self.keys, self.watch)
         self.ledger.start()
         settings = settings or Settings()
