@@ -197,6 +197,7 @@ def tokens() -> Iterator[Vector]:
         header = {"check": "token", "kind": kind, "key": key, "id": document.id}
         yield f"success-token-{kind}", f"a {kind}", header, document.token.encode()
     yield from _bad_requests(plain, offline)
+    yield from _later_budgets(plain)
     yield from _bad_derivations(plain, offline)
     checked_out = kit.release("offline", plain, kit.BROKER_KEY)
     header = {"check": "token", "kind": "offline", "pinned": PINNED, "id": checked_out.id}
@@ -208,6 +209,30 @@ def tokens() -> Iterator[Vector]:
     yield "format-token-relabelled", "typ and format differ", crossed, relabelled.token.encode()
     forged = kit.lease(plain, key=kit.LICENSE_KEY)
     yield "verification-token-role", "a lease by the license key", crossed, forged.token.encode()
+
+
+def _later_budgets(plain: Document) -> Iterator[Vector]:
+    """Budgets with another limit in later periods (spec/license.md, "Slices")."""
+
+    def lease(**entry: Any) -> Document:
+        return kit.lease(plain, budget=[{"counter": "predictions", "limit": 2, "per": "day"} | entry])
+
+    asked = {"check": "token", "kind": "lease", "pinned": PINNED}
+    good = {"more": {"later": 40}, "nothing": {"later": 0}, "only": {"later": 40, "limit": 0}}
+    for name, entry in good.items():
+        header = asked | {"id": lease(**entry).id}
+        yield f"success-token-later-{name}", "a limit of later days", header, lease(**entry).token.encode()
+    bad: list[tuple[str, str, dict[str, Any]]] = [
+        ("same", "later days as this one", {"later": 2}),
+        ("null", "no limit of later days is left out", {"later": None}),
+        ("negative", "less than nothing", {"later": -1}),
+        ("large", "more than every reader holds exactly", {"later": 1 << 53}),
+        ("total", "nothing is later than a total", {"later": 40, "per": "total"}),
+        ("none", "nothing, now and later", {"later": 0, "limit": 0}),
+        ("missing", "nothing now, and no limit of later days", {"limit": 0}),
+    ]
+    for name, comment, entry in bad:
+        yield f"format-token-later-{name}", comment, asked, lease(**entry).token.encode()
 
 
 def _bad_requests(plain: Document, offline: Document) -> Iterator[Vector]:
@@ -289,6 +314,20 @@ def decisions() -> Iterator[Vector]:
     yield _decision(
         "denied-decision-offline-ended", "only the file has ended", good, ended, code="offline-ended"
     )
+    counted = kit.license(DAILY, kit.OFFLINE)
+    yesterday = {"issued_at": "2026-11-23T23:30:00Z"}
+    for name, comment, changes in (
+        ("today", "more than the limit of the day in which the file was made", {"predictions": 3}),
+        ("later", "more than the limit of the day after it", {"predictions": 6} | yesterday),
+    ):
+        limits = {"later": {"later": 5, "limit": 2}}
+        yield _decision(
+            f"denied-decision-budget-{name}", comment, counted, limits | changes, code="predictions-used-up"
+        )
+    spent = {"later": {"later": 0}} | yesterday
+    yield _decision("denied-decision-no-budget-later", "nothing later", counted, spent, code="no-budget")
+    limits = {"later": {"later": 5, "limit": 2}, "predictions": 5} | yesterday
+    yield _decision("success-decision-later", "a later day has its own limit", counted, limits)
     together = kit.license({"at": LATER, "term": "expires"}, kit.OFFLINE)
     name = "denied-decision-expired-with-file"
     yield _decision(name, "the license ended together with its file", together, ended, code="expired")
@@ -311,8 +350,11 @@ def _decision(name: str, comment: str, document: Document, changes: dict[str, An
     budget = (
         [{"counter": "predictions", "limit": 100, "per": "day"}] if b"predictions" in document.payload else []
     )
+    if "later" in changes:
+        budget = [entry | changes["later"] for entry in budget]
     not_after = changes.get("not_after", kit.END)
-    offline = kit.release("offline", document, budget=budget, not_after=not_after)
+    made = {key: changes[key] for key in ("issued_at",) if key in changes}
+    offline = kit.release("offline", document, budget=budget, not_after=not_after, **made)
     file = kit.license_file(document, offline=[offline])
     header = {
         "check": "decision",

@@ -117,12 +117,33 @@ def test_what_was_used_before_an_outage_takes_nothing_from_the_days_after(make: 
     session.lease.refresh()
     authority = session.lease.facts.authority
     assert isinstance(authority, Authority)
-    slice_ = authority.budget[0].limit
+    slice_ = authority.budget[0].later or authority.budget[0].limit
     world.wire.is_cut = True
     world.pass_time(10 * MINUTE)
     session.lease._renew()
     world.pass_time(DAY)
     assert use_up(session)[0] == min(slice_, 3)
+
+
+def test_a_day_that_is_nearly_used_up_leaves_a_fair_part_of_the_next_one(make: Make) -> None:
+    world = make(Predictions(limit=100, per=Period.DAY), Grace(hours=72, predictions=90))
+    session = world.session()
+    for _ in range(97):
+        session.predict(1)
+    session.lease.refresh()
+    authority = session.lease.facts.authority
+    assert isinstance(authority, Authority)
+    (entry,) = authority.budget
+    # The broker is silent from here on, with all of tomorrow unused.
+    world.wire.is_cut = True
+    today = use_up(session)[0]
+    assert today <= entry.limit <= 3
+    world.pass_time(DAY)
+    assert use_up(session)[0] == entry.later == 50
+    world.wire.is_cut = False
+    session.lease._renew()
+    session.end()
+    assert world.used_at_broker() == 97 + today + 50
 
 
 def test_a_day_that_was_used_up_is_over_the_next_day_in_an_outage_too(make: Make) -> None:

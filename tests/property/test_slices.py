@@ -72,8 +72,33 @@ class Authority:
     id: str
     offer: Offer
     used: Counter[tuple[CounterName, str]] = field(default_factory=Counter)
-    room: int | None = None
-    """Since a report whose answer is lost: how much may still be used in all. None: no report was made."""
+    made_at: datetime = START
+    reported: Counter[tuple[CounterName, str]] | None = None
+    """What a report said whose answer is lost; None: no report was made."""
+    late: dict[CounterName, int] = field(default_factory=dict)
+    """Since then: how much more may be used in each period."""
+
+    def room(self, now: datetime) -> dict[tuple[CounterName, str], int]:
+        """What may still be used, as a runtime computes it (``home.state``)."""
+        room = {}
+        for entry in self.offer.budget:
+            place = entry.counter, entry.per.key(now)
+            limit = entry.limit_at(now, self.made_at)
+            if self.reported is not None:
+                limit = min(limit, self.reported[place] + self.late[entry.counter])
+            room[place] = limit - self.used[place]
+        return room
+
+    def report(self, now: datetime, wanted: int | None) -> None:
+        """Close it: the clock of its runtime may be ahead of the broker's by a moment."""
+        room = self.room(now)
+        self.late = {
+            counter: max(min(left for (each, _), left in room.items() if each is counter), 0)
+            for counter, _ in room
+        }
+        if wanted is not None and CounterName.PREDICTIONS in self.late:
+            self.late[CounterName.PREDICTIONS] = min(self.late[CounterName.PREDICTIONS], wanted)
+        self.reported = Counter(self.used)
 
 
 @dataclass
@@ -158,7 +183,7 @@ class Model:
 
     # -- what runtimes do
 
-    def take(self, runtime: Runtime, wanted: int | None, lost: bool) -> None:
+    def take(self, runtime: Runtime, wanted: int | None, lost: bool, ahead: timedelta) -> None:
         if runtime.coming is not None:
             # The same request again: the same lease again. What was used meanwhile is charged to it.
             fresh, runtime.coming = runtime.coming, None
@@ -184,29 +209,28 @@ class Model:
         fresh = self._given(answer)
         if lost and runtime.held is not None:
             runtime.coming = fresh
-            runtime.held.room = min([*carried.values(), *([] if wanted is None else [wanted])], default=0)
+            runtime.held.report(self.now + ahead, wanted)
         else:
             runtime.held = fresh
 
     def _given(self, offer: Offer) -> Authority:
         self.serial += 1
-        authority = Authority(f"lea-{self.serial}", offer)
-        self.holds += [each.hold(authority.id) for each in offer.slices]
+        authority = Authority(f"lea-{self.serial}", offer, made_at=self.now)
+        self.holds += [hold for each in offer.slices for hold in each.holds(authority.id)]
         return authority
 
     def use(self, runtime: Runtime, authority: Authority | None, amount: int) -> None:
         if authority is None or self.now >= authority.offer.last_use_at:
             return
-        places = {(e.counter, e.per.key(self.now)): e.limit for e in authority.offer.budget}
-        room = [limit - authority.used[place] for place, limit in places.items()]
-        if authority.room is not None:
-            room.append(authority.room)
-        amount = min([amount, *room])
-        if amount < 1 or not places:
+        # A counter that has nothing here, in this period, is not used at all.
+        room = authority.room(self.now)
+        spent = {counter for (counter, _), left in room.items() if left < 1}
+        places = {place: left for place, left in room.items() if place[0] not in spent}
+        amount = min([amount, *places.values()])
+        if not places:
             return
         authority.used.update(dict.fromkeys(places, amount))
-        if authority.room is not None:
-            authority.room -= amount
+        if authority.reported is not None:
             runtime.since.update(dict.fromkeys(places, amount))
         given = {counter for counter, _ in places}
         for document, counter, per in _counts(runtime.chain):
@@ -281,6 +305,8 @@ STEPS = {
     "pass": 4,
 }
 MINUTES = [1, 10, 10, 60, 60, 600, 1440, 45000]
+AHEAD = [timedelta(), timedelta(), timedelta(minutes=10)]
+"""Of the broker's clock, that of a runtime that reports: it may be in the next period already."""
 
 
 def walk(model: Model, chance: Random, steps: int) -> None:
@@ -290,7 +316,8 @@ def walk(model: Model, chance: Random, steps: int) -> None:
         amount = chance.choice([1, 3, 10, 100])
         match step:
             case "take" | "lost":
-                model.take(runtime, chance.choice([None, None, 1, 3, 20]), step == "lost")
+                wanted, ahead = chance.choice([None, None, 1, 3, 20]), chance.choice(AHEAD)
+                model.take(runtime, wanted, step == "lost", ahead)
             case "use":
                 model.use(runtime, runtime.held, amount)
             case "file":

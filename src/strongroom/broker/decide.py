@@ -19,7 +19,7 @@ from typing import Final
 
 from strongroom._encoding import to_instant
 from strongroom.broker.records import HoldRow
-from strongroom.broker.slices import Pools, Shares, Slice, Span, budget_of, counted_terms
+from strongroom.broker.slices import Amounts, Pools, Shares, Slice, Span, budget_of, counted_terms
 from strongroom.license.chain import ChainDocument, LicenseChain
 from strongroom.license.codes import Code
 from strongroom.license.evaluate import evaluate
@@ -82,7 +82,7 @@ class BrokerFacts:
     """Counts, at least those of ``slices.keys_of``, with what the superseded lease has reported."""
     holds: Sequence[HoldRow] = ()
     """Without those of the superseded lease."""
-    carried: Mapping[tuple[CounterName, Period], int] = field(default_factory=dict)
+    carried: Mapping[tuple[CounterName, Period], Amounts] = field(default_factory=dict)
     """What the superseded lease may have used since its report."""
     running: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Document id to the runtimes that have a seat of it."""
@@ -239,7 +239,8 @@ def _seats(chain: LicenseChain) -> tuple[str, ...]:
 
 
 def _left_out(chain: LicenseChain, slices: Sequence[Slice]) -> Denied | None:
-    given = {each.counter for each in slices}
+    # A file is made to be used from now on, and not from the next period on.
+    given = {each.counter for each in slices} - {each.counter for each in slices if not each.amount}
     for document, term in counted_terms(chain):
         if term.counter not in given:
             return Denied(code=term.code, reason="", term=term.tag, document=document.id)

@@ -7,7 +7,8 @@
 
 The one rule behind all of it: for each document, counter and period, what is used and what is
 held never exceed the limit together. A slice is held in every period in which the lease may
-be used, so a lease that lives over midnight takes its part of both days.
+be used, so a lease that lives over midnight takes its part of both days: one amount of the day in
+which it is made, and another of each day after that.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from strongroom.broker.records import HoldRow
 from strongroom.license.chain import ChainDocument, LicenseChain
@@ -45,7 +47,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """How full a count is in the fullest period of a span."""
+    """How full a count is in a period."""
 
     period: str
     used: int
@@ -57,27 +59,51 @@ class Fill:
         return self.used + self.held
 
 
+class Amounts(NamedTuple):
+    """How much of a count: in the period of now, and in each one after it."""
+
+    now: int
+    later: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """An amount of one count of one document, held in every period of a range."""
+    """An amount of one count of one document, held in the period of now and in those that follow."""
 
     document: str
     counter: CounterName
     per: Period
-    first_period: str
-    last_period: str
+    span: Span
     amount: int
+    later: int
+    """In each period after the first; the same as ``amount`` where there is none."""
 
-    def hold(self, authority: str) -> HoldRow:
-        """Return it as the hold of a lease or offline file."""
+    @property
+    def first_period(self) -> str:
+        """The key of the period in which it begins."""
+        return self.span.periods(self.per)[0]
+
+    def holds(self, authority: str) -> Iterator[HoldRow]:
+        """Yield it as holds of a lease or offline file: one, or one for now and one for later."""
+        first, last = self.span.periods(self.per)
+        following = self.span.next_period(self.per)
+        if following is None or self.later == self.amount:
+            yield self._hold(authority, first, last, self.amount)
+            return
+        if self.amount:
+            yield self._hold(authority, first, first, self.amount)
+        if self.later:
+            yield self._hold(authority, following, last, self.later)
+
+    def _hold(self, authority: str, first: str, last: str, amount: int) -> HoldRow:
         return HoldRow(
             document=self.document,
             authority=authority,
             counter=self.counter,
             per=self.per,
-            first_period=self.first_period,
-            last_period=self.last_period,
-            amount=self.amount,
+            first_period=first,
+            last_period=last,
+            amount=amount,
         )
 
 
@@ -91,21 +117,29 @@ class Shares:
     """Predictions for the grace time, on top."""
     wanted: int | None = None
     """Predictions asked for; None: no wish."""
-    carried: Mapping[tuple[CounterName, Period], int]
+    carried: Mapping[tuple[CounterName, Period], Amounts]
     """What the superseded lease may have used since its report: the new one covers it."""
 
-    def size(self, document: str, term: Counted, left: int) -> int:
-        """Return the slice of a count of which so much is left."""
+    def sizes(self, document: str, term: Counted, left: Amounts) -> Amounts:
+        """Return the slices of a count of which so much is left."""
+        carried = self.carried.get((term.counter, term.per), Amounts(0, 0))
+        # What is wanted is used at once: it says nothing about the next period.
+        return Amounts(
+            self._size(document, term, left.now, carried.now, self.wanted),
+            self._size(document, term, left.later, carried.later, None),
+        )
+
+    def _size(self, document: str, term: Counted, left: int, carried: int, wanted: int | None) -> int:
         others = self.others.get(document, 0)
-        share = max(left // (2 * others + 1), 1)
-        carried = self.carried.get((term.counter, term.per), 0)
+        most = left // (others + 1)
+        share = max(min(left // (2 * others + 1), most), 1)
         if term.counter is CounterName.PREDICTIONS:
-            if self.wanted is not None:
-                # A table that is larger than a share is used at once: it gets what it needs, or a share.
-                share = self.wanted if self.wanted <= left else share
-                carried = min(carried, self.wanted)
+            if wanted is not None:
+                # It gets what it needs, or a share.
+                share = wanted if wanted <= left else share
+                carried = min(carried, wanted)
             # A reserve that is larger than the rest would leave the others with nothing.
-            share = max(min(share + self.reserve, left // (others + 1)), share)
+            share = max(min(share + self.reserve, most), share)
         return max(min(left, max(share, carried)), 0)
 
 
@@ -119,26 +153,39 @@ class Pools:
         self._chain = chain
         self._used = used
         self._span = span
-        self._fills: dict[tuple[str, CounterName, Period], Fill] = {}
+        self._fills: dict[tuple[str, CounterName, Period], tuple[Fill, Fill]] = {}
         self._holds: dict[tuple[str, CounterName, Period], list[HoldRow]] = defaultdict(list)
         for hold in holds:
             self._holds[hold.document, hold.counter, hold.per].append(hold)
 
     def fill(self, document: str, term: Counted) -> Fill:
-        """Return how full a count is in the period of the span in which it is fullest."""
+        """Return how full a count is in the period of now."""
+        return self._both(document, term)[0]
+
+    def later(self, document: str, term: Counted) -> Fill:
+        """Return how full it is in the fullest of the periods that follow; without one, in that of now."""
+        return self._both(document, term)[1]
+
+    def left(self, document: str, term: Counted) -> Amounts:
+        """Return how much of a limit is left; below zero, if a limit was passed by a lie."""
+        now, later = self._both(document, term)
+        return Amounts(term.limit - now.total, term.limit - later.total)
+
+    def _both(self, document: str, term: Counted) -> tuple[Fill, Fill]:
         place = document, term.counter, term.per
         if place not in self._fills:
-            self._fills[place] = self._fullest(document, term, self._holds.get(place, ()))
+            holds = self._holds.get(place, ())
+            now = self._fill_in(self._span.periods(term.per)[0], document, term, holds)
+            self._fills[place] = now, self._fullest_later(document, term, holds) or now
         return self._fills[place]
 
-    def _fullest(self, document: str, term: Counted, holds: Sequence[HoldRow]) -> Fill:
-        first, last = self._span.periods(term.per)
-        # Holds begin when they are made, so the first period is the fullest; what begins
-        # later, or was counted ahead by a clock that is fast, is looked at all the same.
-        starts = {first, *(hold.first_period for hold in holds if first < hold.first_period <= last)}
-        following = self._span.next_period(term.per)
-        if following is not None:
-            starts.add(following)
+    def _fullest_later(self, document: str, term: Counted, holds: Sequence[HoldRow]) -> Fill | None:
+        following, last = self._span.next_period(term.per), self._span.periods(term.per)[1]
+        if following is None:
+            return None
+        # Most of what is held later is held in the second period already; what begins after it is
+        # looked at all the same.
+        starts = {following, *(hold.first_period for hold in holds if following < hold.first_period <= last)}
         fills = [self._fill_in(period, document, term, holds) for period in sorted(starts)]
         return max(fills, key=lambda fill: fill.total)
 
@@ -163,23 +210,27 @@ class Pools:
     def cut(self, shares: Shares) -> tuple[Slice, ...]:
         """Return what one lease or file holds: of a counter and period, the same of every document.
 
-        A counter of which any count is used up is left out.
+        A counter of which any count is used up, now and later, is left out.
         """
-        amounts: dict[tuple[CounterName, Period], int] = {}
+        amounts: dict[tuple[CounterName, Period], Amounts] = {}
         for document, term in counted_terms(self._chain):
-            left = term.limit - self.fill(document.id, term).total
             place = (term.counter, term.per)
-            size = shares.size(document.id, term, left)
-            amounts[place] = min(amounts.get(place, size), size)
-        empty = {counter for (counter, _), amount in amounts.items() if amount < 1}
+            size = shares.sizes(document.id, term, self.left(document.id, term))
+            known = amounts.get(place, size)
+            amounts[place] = Amounts(min(known.now, size.now), min(known.later, size.later))
+        for counter, per in amounts:
+            if self._span.next_period(per) is None:
+                amounts[counter, per] = amounts[counter, per]._replace(later=amounts[counter, per].now)
+        # What is used up today is held tomorrow all the same: the clock of the runtime may be there.
+        empty = {counter for (counter, _), amount in amounts.items() if not any(amount)}
         return tuple(
             Slice(
                 document=document,
                 counter=counter,
                 per=per,
-                first_period=self._span.periods(per)[0],
-                last_period=self._span.periods(per)[1],
-                amount=amounts[counter, per],
+                span=self._span,
+                amount=amounts[counter, per].now,
+                later=amounts[counter, per].later,
             )
             # Two limits of one count, in one document, are held once.
             for document, counter, per in dict.fromkeys(
@@ -217,7 +268,8 @@ def keys_of(chain: LicenseChain, span: Span) -> set[CounterKey]:
 
 def budget_of(slices: Sequence[Slice]) -> tuple[Budget, ...]:
     """Return what a lease or offline file says of its slices."""
-    limits = {(each.counter, each.per): each.amount for each in slices}
+    limits = {(each.counter, each.per): (each.amount, each.later) for each in slices}
     return tuple(
-        Budget(counter=counter, limit=limit, per=per) for (counter, per), limit in sorted(limits.items())
+        Budget(counter=counter, limit=limit, per=per, later=None if later == limit else later)
+        for (counter, per), (limit, later) in sorted(limits.items())
     )

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from strongroom.broker.records import HoldRow
-from strongroom.broker.slices import Span, counted_terms, covers
+from strongroom.broker.slices import Amounts, Span, counted_terms, covers
 from strongroom.errors import VerificationError
 from strongroom.license.chain import LicenseChain
 from strongroom.license.documents import Count, Usage
@@ -50,14 +50,20 @@ class Tally:
     excess: int
     """How much more than what was held was used, in the count that is worst."""
 
-    def carried(self, holds: Sequence[HoldRow], now: datetime) -> dict[tuple[CounterName, Period], int]:
-        """Return what is left of these holds in the period of now: it may be used until the answer comes."""
-        carried: dict[tuple[CounterName, Period], int] = {}
-        for hold in holds:
-            used = self.used.get(CounterKey(hold.document, hold.counter, hold.per.key(now)), 0)
-            left = max(hold.amount - used, 0) if hold.per.key(now) <= hold.last_period else 0
-            place = hold.counter, hold.per
-            carried[place] = min(carried.get(place, left), left)
+    def carried(self, holds: Sequence[HoldRow], now: datetime) -> dict[tuple[CounterName, Period], Amounts]:
+        """Return what is left of these holds now, and in the next period: until the answer it may be used.
+
+        In the next period that is all that is held there, whatever was used in this one: the clock of
+        the runtime may be there already.
+        """
+        carried: dict[tuple[CounterName, Period], Amounts] = {}
+        for document, counter, per in {(hold.document, hold.counter, hold.per): None for hold in holds}:
+            key = CounterKey(document, counter, per.key(now))
+            left = max(_held(key, holds) - self.used.get(key, 0), 0)
+            following = per.end(now)
+            later = left if following is None else _held(key._replace(period=per.key(following)), holds)
+            known = carried.get((counter, per), Amounts(left, later))
+            carried[counter, per] = Amounts(min(known.now, left), min(known.later, later))
         return carried
 
 

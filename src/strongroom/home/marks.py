@@ -223,7 +223,7 @@ class Marks:
             late: dict[CounterName, int] = {}
             for entry in lease.budget:
                 used = counts.get(CounterKey(lease.id, entry.counter, entry.per.key(at)), 0)
-                left = max(entry.limit - used, 0)
+                left = max(entry.limit_at(at, lease.issued_at) - used, 0)
                 late[entry.counter] = min(late.get(entry.counter, left), left)
             closed = {**state.closed, lease.id: Closed(reported=counts, late=late)}
             return replace(state, closed=closed), counts

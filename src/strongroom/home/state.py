@@ -178,7 +178,7 @@ class State:
         if now is None or not isinstance(authority, Authority) or authority.id not in self.closed:
             return authority
         closed = self.closed[authority.id]
-        left = [_left(authority.id, closed, entry, now) for entry in authority.budget]
+        left = [_left(authority.id, closed, entry, now) for entry in authority.budget_at(now)]
         return replace(authority, budget=tuple(each for each in left if each is not None))
 
     def with_recent(self, document: str, now: datetime, predictions: int, *, window: timedelta) -> State:

@@ -47,7 +47,7 @@ def limits_of(
         return tuple(limits)
     limits += [
         CountLimit(CounterKey(authority.id, entry.counter, entry.per.key(now)), entry.limit)
-        for entry in authority.budget
+        for entry in authority.budget_at(now)
     ]
     if standing is Standing.GRACE:
         limits += [

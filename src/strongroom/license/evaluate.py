@@ -63,7 +63,7 @@ def evaluate(chain: LicenseChain, request: Request, facts: Facts, now: datetime)
     denied = (
         check_version(request, facts.version_mark, facts.withdrawals)
         or next(_refusals(chain, request, facts, now, standing), None)
-        or _check_has_budget(chain, request, facts)
+        or _check_has_budget(chain, request, facts, now)
     )
     return denied or _allow(chain, request, facts, now, standing)
 
@@ -159,7 +159,7 @@ def _refusals(
                 yield denied
     if authority is None:
         return
-    for entry in authority.budget:
+    for entry in authority.budget_at(now):
         # A budget is a counted term of the document that released the keys.
         budget = _COUNTED[entry.counter](limit=entry.limit, per=entry.per)
         denied = budget.check(replace(case, document=authority.id))
@@ -167,22 +167,25 @@ def _refusals(
             yield denied
 
 
-def _check_has_budget(chain: LicenseChain, request: Request, facts: Facts) -> Denied | None:
+def _check_has_budget(chain: LicenseChain, request: Request, facts: Facts, now: datetime) -> Denied | None:
     # Without it, each of several runtimes would use up the whole of what the license
     # gives to all of them together. A budget leaves out what is used up: a lease can then
     # still serve the rest.
     authority = facts.authority
     if not isinstance(authority, Authority):
         return None
-    given = {entry.counter for entry in authority.budget}
-    for document, term in chain.terms():
-        if isinstance(term, Counted) and term.counter not in given and request.amount(term.counter):
+    given = {entry.counter for entry in authority.budget_at(now)}
+    counted = [(document.id, term.counter) for document, term in chain.terms() if isinstance(term, Counted)]
+    # What only the budget counts is spent all the same in a period in which it gives nothing.
+    counted += [(authority.id, entry.counter) for entry in authority.budget]
+    for document, counter in counted:
+        if counter not in given and request.amount(counter):
             return Denied(
                 code=Code.NO_BUDGET,
-                reason=f"the {authority.kind} has no {term.counter} left, which the license counts",
+                reason=f"the {authority.kind} has no {counter} left, which the license counts",
                 hint=f"Wait for the next period, or ask {chain.owner_name} for more.",
-                term=term.tag,
-                document=document.id,
+                term=counter.value,
+                document=document,
             )
     return None
 

@@ -205,7 +205,11 @@ def _last_period(file: OfflineFile, term: Counted) -> str:
 
 
 def _carved(file: OfflineFile, term: Counted) -> int:
-    return sum(entry.limit for entry in file.budget if (entry.counter, entry.per) == (term.counter, term.per))
+    return sum(
+        max(entry.limit, entry.later or 0)
+        for entry in file.budget
+        if (entry.counter, entry.per) == (term.counter, term.per)
+    )
 
 
 def _nothing_left(document: ChainDocument, term: Counted) -> Denied:

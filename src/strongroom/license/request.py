@@ -19,8 +19,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, assert_never
 
-from strongroom.errors import UsageError
-from strongroom.license.fields import Fields, verify_count
+from strongroom.errors import FormatError, UsageError
+from strongroom.license.fields import MAX_COUNT, Fields, verify_count
 from strongroom.license.period import CounterKey, CounterName, Period
 from strongroom.license.version import version_number
 
@@ -52,20 +52,36 @@ class Level(StrEnum):
 _STRENGTH: Final = {level: strength for strength, level in enumerate(Level)}
 
 
-class Budget(Fields, frozen=True, kw_only=True):
+class Budget(Fields, frozen=True, kw_only=True, omit_defaults=True):
     """A limit of a count in a period, as leases and offline files carry it."""
 
     counter: CounterName
     limit: int
+    """In the period in which the lease or file was made; 0 only where there is something later."""
     per: Period
+    later: int | None = None
+    """In each period after that one; None: as much."""
 
     def check_fields(self) -> None:
-        """Check the limit.
+        """Check the limits.
 
         Raises:
-            FormatError: not from 1 to 2**53 - 1, or a count that only leases have.
+            FormatError: one is out of its range, or the later one says nothing.
         """
-        verify_count(self.limit, "a budget")
+        if self.later is None:
+            verify_count(self.limit, "a budget")
+            return
+        if not (0 <= self.limit <= MAX_COUNT and 0 <= self.later <= MAX_COUNT):
+            raise FormatError(f"a budget with later periods must have numbers from 0 to {MAX_COUNT}")
+        if self.later == self.limit or self.per is Period.TOTAL:
+            # One spelling for each meaning: what is signed can be made again from what it says.
+            raise FormatError("a budget of later periods says nothing")
+
+    def limit_at(self, now: datetime, issued_at: datetime) -> int:
+        """Return the limit in the period of now, of a lease or file that was made at ``issued_at``."""
+        if self.later is None or self.per.key(now) <= self.per.key(issued_at):
+            return self.limit
+        return self.later
 
 
 class AuthorityKind(StrEnum):
@@ -91,6 +107,20 @@ class Authority:
     issued_at: datetime
     not_after: datetime
     budget: tuple[Budget, ...] = ()
+
+    def budget_at(self, now: datetime) -> tuple[Budget, ...]:
+        """Return what may be used in the periods of now.
+
+        A counter of which there is nothing in one of them is left out of all.
+        """
+        limits = [(each, each.limit_at(now, self.issued_at)) for each in self.budget]
+        # Of the day there is nothing: what there is of the hour must not be used without it.
+        spent = {each.counter for each, limit in limits if not limit}
+        return tuple(
+            Budget(counter=each.counter, limit=limit, per=each.per)
+            for each, limit in limits
+            if each.counter not in spent
+        )
 
 
 @dataclass(frozen=True, slots=True)

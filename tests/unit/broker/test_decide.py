@@ -9,6 +9,7 @@ import pytest
 from strongroom._encoding import to_instant
 from strongroom.broker.decide import BrokerFacts, Hindrance, Offer, Wish, decide, decide_offline, ends_of
 from strongroom.broker.records import HoldRow
+from strongroom.broker.slices import Amounts
 from strongroom.license.chain import LicenseChain
 from strongroom.license.codes import Code
 from strongroom.license.period import CounterKey, CounterName, Period
@@ -174,7 +175,7 @@ class TestSlices:
     def test_one_takes_a_part_and_leaves_the_rest(self) -> None:
         offer = given(chain_of(DAILY))
         assert budget(offer) == {"predictions/day": 33}
-        (only,) = offer.slices
+        (only,) = [hold for each in offer.slices for hold in each.holds("lea-x")]
         assert (only.amount, only.first_period, only.last_period) == (33, TODAY, TODAY)
 
     def test_with_one_seat_there_are_no_others(self) -> None:
@@ -261,17 +262,39 @@ class TestSlices:
     def test_a_wish_bounds_and_what_is_carried_is_covered(self) -> None:
         chain = chain_of(DAILY)
         assert budget(given(chain, wish(predictions=4))) == {"predictions/day": 4}
-        carried = {(CounterName.PREDICTIONS, Period.DAY): 80}
+        carried = {(CounterName.PREDICTIONS, Period.DAY): Amounts(80, 0)}
         assert budget(given(chain, carried=carried)) == {"predictions/day": 80}
         assert budget(given(chain, wish(predictions=50), carried=carried)) == {"predictions/day": 50}
 
     def test_a_lease_over_midnight_holds_something_of_both_days(self) -> None:
         late = NOW.replace(hour=23, minute=50)
         chain = chain_of(DAILY, Runtimes(limit=1))
-        (only,) = given(chain, now=late).slices
-        assert (only.first_period, only.last_period) == (TODAY, "2026-11-25")
-        ahead = {CounterKey(chain.id, CounterName.PREDICTIONS, "2026-11-25"): 90}
-        assert budget(given(chain, now=late, used=ahead)) == {"predictions/day": 10}
+        (only,) = [hold for each in given(chain, now=late).slices for hold in each.holds("lea-x")]
+        assert (only.first_period, only.last_period, only.amount) == (TODAY, "2026-11-25", 100)
+        (entry,) = given(chain, now=late).budget
+        assert (entry.limit, entry.later) == (100, None)
+
+    def test_a_day_that_is_nearly_used_up_says_nothing_of_the_next_one(self) -> None:
+        late = NOW.replace(hour=23, minute=50)
+        chain = chain_of(DAILY, Runtimes(limit=1))
+        used = {CounterKey(chain.id, CounterName.PREDICTIONS, TODAY): 98}
+        (entry,) = given(chain, now=late, used=used).budget
+        assert (entry.limit, entry.later) == (2, 100)
+        holds = [hold for each in given(chain, now=late, used=used).slices for hold in each.holds("lea-x")]
+        assert [(hold.first_period, hold.last_period, hold.amount) for hold in holds] == [
+            (TODAY, TODAY, 2),
+            ("2026-11-25", "2026-11-25", 100),
+        ]
+
+    def test_a_next_day_that_is_handed_out_is_not_given_again(self) -> None:
+        late = NOW.replace(hour=23, minute=50)
+        chain = chain_of(DAILY, Runtimes(limit=1))
+        ahead = {CounterKey(chain.id, CounterName.PREDICTIONS, "2026-11-25"): 100}
+        offer = given(chain, now=late, used=ahead)
+        (entry,) = offer.budget
+        assert (entry.limit, entry.later) == (100, 0)
+        (only,) = [hold for each in offer.slices for hold in each.holds("lea-x")]
+        assert (only.first_period, only.last_period) == (TODAY, TODAY)
 
     def test_siblings_do_not_exceed_their_parent_whatever_they_have(self) -> None:
         chain = chain_of(DAILY, children=[[Predictions(limit=5, per=Period.DAY)]])
@@ -301,7 +324,7 @@ class TestOffline:
         assert answer.not_after == answer.last_use_at == NOW + 720 * HOUR
         assert budget(answer) == {"predictions/day": 100}
         assert answer.seats
-        (only,) = answer.slices
+        (only,) = [hold for each in answer.slices for hold in each.holds("off-x")]
         assert (only.first_period, only.last_period) == (TODAY, "2026-12-24")
 
     def test_it_ends_when_it_should(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from strongroom.broker.records import HoldRow
-from strongroom.broker.slices import Span
+from strongroom.broker.slices import Amounts, Span
 from strongroom.broker.tally import (
     NOTHING,
     keys_said,
@@ -197,11 +197,11 @@ def test_what_is_left_of_a_hold_may_be_used_until_the_answer_comes() -> None:
     ]
     tally = tally_of(usage(count("2026-11-30", 7), count("2026-11", 31)), CHAIN, holds, NOW)
     assert tally.carried(holds, NOW) == {
-        (CounterName.PREDICTIONS, Period.DAY): 3,
-        (CounterName.PREDICTIONS, Period.MONTH): 0,
+        (CounterName.PREDICTIONS, Period.DAY): Amounts(3, 10),
+        (CounterName.PREDICTIONS, Period.MONTH): Amounts(0, 0),
     }
     over = [hold(LICENSE, 10, "2026-11-28", "2026-11-29")]
-    assert NOTHING.carried(over, NOW) == {(CounterName.PREDICTIONS, Period.DAY): 0}
+    assert NOTHING.carried(over, NOW) == {(CounterName.PREDICTIONS, Period.DAY): Amounts(0, 0)}
 
 
 @pytest.mark.parametrize(

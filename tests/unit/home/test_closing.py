@@ -237,3 +237,29 @@ def test_grace_of_a_forgotten_lease_is_forgotten_too() -> None:
     assert set(State(used=keys).without_counts_of([FIRST]).used) == {
         CounterKey(THIRD, CounterName.PREDICTIONS, "total")
     }
+
+
+def test_late_use_keeps_to_the_limit_of_each_period(make: Make) -> None:
+    leased = make(DAILY)
+    entry = Budget(counter=CounterName.PREDICTIONS, limit=3, per=Period.DAY, later=50)
+    authority = replace(leased.authority(FIRST), budget=(entry,), not_after=NOW + 48 * HOUR)
+    request = leased.counting.meter()._request
+    facts = replace(leased.counting.facts, authority=authority)
+    meter = Meter(leased.marks, leased.counting.world.chain, request, facts)
+    meter.charge(1, NOW)
+    meter.close()
+    # Closed today, with the little that is left of today: tomorrow it is not more than that.
+    assert sum(leased.marks.close(leased.owner, authority, NOW).values()) == 1
+    state = leased.marks.read(leased.owner)
+    for hours, left in ((0, 3), (24, 2)):
+        after = state.facts(facts, "risk", NOW + hours * HOUR).authority
+        assert isinstance(after, Authority)
+        assert [each.limit for each in after.budget] == [left]
+    # Closed tomorrow, with what there is of tomorrow: never more than there was of today.
+    leased.marks.reopen(leased.owner, FIRST)
+    leased.marks.close(leased.owner, authority, NOW + 24 * HOUR)
+    state = leased.marks.read(leased.owner)
+    for hours, left in ((0, 3), (24, 50), (48, 50)):
+        after = state.facts(facts, "risk", NOW + hours * HOUR).authority
+        assert isinstance(after, Authority)
+        assert [each.limit for each in after.budget] == [left]

@@ -9,7 +9,7 @@ import pytest
 from strongroom._encoding import canonical_json, parse_canonical_json
 from strongroom.errors import FormatError
 from strongroom.keys.key_pair import sealing_public_to_text
-from strongroom.license.documents import KINDS, Document, License
+from strongroom.license.documents import KINDS, Document, Lease, License
 from strongroom.license.payload import from_payload, to_payload
 from strongroom.license.period import CounterName, Period
 from strongroom.license.request import Budget
@@ -17,6 +17,7 @@ from strongroom.license.terms import Agreement, Derivations, Expires, Prediction
 from tests.unit.license.samples import DOCUMENTS, END
 from tests.unit.license.world import (
     BASE,
+    NOW,
     OTHER_SEALING,
     SEALING,
     SIGNED,
@@ -259,3 +260,46 @@ def test_a_release_says_what_decisions_need() -> None:
     assert offline.authority.budget == budget
     lease = lease_of("lic-" + "a" * 24, budget=budget)
     assert (lease.authority.kind, lease.authority.budget) == ("lease", budget)
+
+
+def daily(limit: int, later: int | None, per: Period = Period.DAY) -> Budget:
+    return Budget(counter=CounterName.PREDICTIONS, limit=limit, per=per, later=later)
+
+
+@pytest.mark.parametrize(
+    ("limit", "later", "per"),
+    [
+        (0, None, Period.DAY),
+        (0, 0, Period.DAY),
+        (5, 5, Period.DAY),
+        (5, -1, Period.DAY),
+        (-1, 5, Period.DAY),
+        (5, 1 << 53, Period.DAY),
+        (1 << 53, 5, Period.DAY),
+        (5, 6, Period.TOTAL),
+    ],
+)
+def test_a_budget_has_one_spelling_for_each_meaning(limit: int, later: int | None, per: Period) -> None:
+    with pytest.raises(FormatError):
+        daily(limit, later, per)
+
+
+def test_a_budget_of_later_periods_holds_after_the_one_in_which_it_was_made() -> None:
+    lease = lease_of("lic-" + "a" * 24, budget=(daily(2, 40),))
+    assert from_payload(to_payload(lease), Lease) == lease
+    for hours, limit in ((-48, 2), (0, 2), (20, 2), (21, 40), (96, 40)):
+        (entry,) = lease.authority.budget_at(NOW + timedelta(hours=hours))
+        assert (entry.limit, entry.later) == (limit, None)
+    old = lease_of("lic-" + "a" * 24, budget=(daily(2, None),))
+    assert b"later" not in to_payload(old)
+    assert old.authority.budget_at(NOW + timedelta(days=9)) == old.budget
+
+
+def test_what_is_left_of_the_hour_is_nothing_on_a_day_that_is_used_up() -> None:
+    hourly = daily(3, None, Period.HOUR)
+    today = lease_of("lic-" + "a" * 24, budget=(daily(0, 40), hourly)).authority
+    assert today.budget_at(NOW) == ()
+    assert today.budget_at(NOW + timedelta(days=1)) == (daily(40, None), hourly)
+    tomorrow = lease_of("lic-" + "a" * 24, budget=(daily(40, 0), hourly)).authority
+    assert tomorrow.budget_at(NOW) == (daily(40, None), hourly)
+    assert tomorrow.budget_at(NOW + timedelta(days=1)) == ()

@@ -356,6 +356,26 @@ def test_an_offline_file_counts_its_own_budget() -> None:
     assert refused.document == file.id
 
 
+def test_a_later_period_has_a_limit_of_its_own() -> None:
+    chain = chain_of(OFFLINE, Predictions(limit=100, per=Period.DAY))
+    entry = Budget(counter=CounterName.PREDICTIONS, limit=2, per=Period.DAY, later=0)
+    made = NOW.replace(hour=0)
+    file = offline_of(chain.id, budget=(entry,), issued_at=made).authority
+    own = CounterKey(file.id, CounterName.PREDICTIONS, "2026-11-24")
+    assert allowed(decide(chain, authority=file)).remaining[own] == 1
+    gone = offline_of(chain.id, budget=(entry,), issued_at=made - HOUR).authority
+    verdict = denied(decide(chain, authority=gone))
+    assert (verdict.code, verdict.document) == ("no-budget", chain.id)
+
+
+def test_what_only_a_budget_counts_ends_as_well() -> None:
+    chain = chain_of(OFFLINE)
+    entry = Budget(counter=CounterName.PREDICTIONS, limit=2, per=Period.DAY, later=0)
+    file = offline_of(chain.id, budget=(entry,), issued_at=NOW - DAY).authority
+    verdict = denied(decide(chain, authority=file))
+    assert (verdict.code, verdict.document) == ("no-budget", file.id)
+
+
 def test_what_releases_the_keys_must_carve_out_a_budget_for_every_count() -> None:
     chain = chain_of(OFFLINE, Predictions(limit=100, per=Period.DAY))
     for bare in (

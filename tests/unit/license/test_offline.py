@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
+
 from strongroom.license.offline import (
     OfflinePlan,
     WorstCase,
@@ -162,3 +164,10 @@ def test_the_last_use_after_a_revocation() -> None:
     assert last_use_after_revocation(chain, NOW, lease=HOUR, offline=[out()]) == NOW + 5 * DAY
     ending = chain_of(Grace(hours=2, predictions=1), Expires(at=NOW + DAY))
     assert last_use_after_revocation(ending, NOW, lease=HOUR, offline=[out()]) == NOW + DAY
+
+
+@pytest.mark.parametrize(("limit", "later"), [(30, 5), (5, 30), (0, 30)])
+def test_of_two_limits_the_larger_one_is_taken_off(limit: int, later: int) -> None:
+    chain = chain_of(OFFLINE, PREDICTIONS)
+    entry = Budget(counter=CounterName.PREDICTIONS, limit=limit, per=Period.DAY, later=later)
+    assert planned(plan_offline(chain, NOW, outstanding={chain.id: [out(entry)]})).budget == (budget(70),)

@@ -30,6 +30,7 @@ from strongroom.broker.services.giving import (
     Giving,
     Known,
     RuntimeChangedError,
+    budget_details,
     find_known,
     holds_of,
     nothing_used,
@@ -158,7 +159,7 @@ class CheckingOut:
             document=signed.token,
             package=case.package,
             not_after=to_instant(offer.not_after),
-            **{f"{each.counter.value}_{each.per.value}": each.limit for each in offer.budget},
+            **budget_details(offer),
         )
         row = OfflineRow(
             offline=signed.id,

@@ -27,9 +27,10 @@ from strongroom.broker.services.admission import verify_partner_admitted, verify
 from strongroom.broker.services.envelopes import Envelopes
 from strongroom.broker.services.ownership import own_or_not_found
 from strongroom.broker.services.reporting import count_report, own_holding, own_machine, usage_missing
-from strongroom.broker.slices import Span, keys_of
+from strongroom.broker.slices import Span, counted_terms, keys_of
 from strongroom.broker.tally import Tally
 from strongroom.errors import BrokerRefused
+from strongroom.license.chain import LicenseChain
 from strongroom.license.documents import Lease, LeaseRequest, Usage
 from strongroom.license.period import CounterKey
 from strongroom.license.signing import Signed, sign_document
@@ -179,7 +180,7 @@ class Giving:
         if newest is not None and newest.ended is None:
             act.kept.end_lease(newest.lease, LeaseEnd.SUPERSEDED)
         if (due := _due(act, case, known, newest)) is not None:
-            own = _holds_of(act, due, held)
+            own = _holds_of(act, due, held, chain)
             held = [hold for hold in held if hold.authority != due.lease]
             tally = _count(act, case, known, due, held if due.row is None else own)
             facts = replace(facts, carried=tally.carried(own, act.now))
@@ -292,7 +293,7 @@ def _alarm(act: Act, case: Case, known: Known, newest: LeaseRow) -> Alarm:
 
 def holds_of(offer: Offer, authority: str) -> list[HoldRow]:
     """Return what a lease or offline file holds."""
-    return [each.hold(authority) for each in offer.slices]
+    return [hold for each in offer.slices for hold in each.holds(authority)]
 
 
 def seats_of(offer: Offer, authority: str, runtime: str) -> list[SeatRow]:
@@ -301,6 +302,17 @@ def seats_of(offer: Offer, authority: str, runtime: str) -> list[SeatRow]:
         SeatRow(document=document, runtime=runtime, authority=authority, until=offer.last_use_at)
         for document in offer.seats
     ]
+
+
+def budget_details(offer: Offer) -> dict[str, int]:
+    """Return what the log says of the budget of a lease or offline file."""
+    details = {}
+    for each in offer.budget:
+        name = f"{each.counter.value}_{each.per.value}"
+        details[name] = each.limit
+        if each.later is not None:
+            details[f"{name}_later"] = each.later
+    return details
 
 
 def nothing_used(offer: Offer) -> dict[CounterKey, int]:
@@ -363,11 +375,12 @@ def _due(act: Act, case: Case, known: Known, newest: LeaseRow | None) -> _Due | 
     return _Due(before, row) if is_mine and not row.reported else None
 
 
-def _holds_of(act: Act, due: _Due, held: Sequence[HoldRow]) -> Sequence[HoldRow]:
+def _holds_of(act: Act, due: _Due, held: Sequence[HoldRow], chain: LicenseChain) -> Sequence[HoldRow]:
     """Return what a lease holds: also of periods that are over, which are not among ``held``."""
     if due.row is None:
         return ()
-    if due.row.last_use_at > act.now:
+    began = due.row.issued_at
+    if all(term.per.key(began) == term.per.key(act.now) for _, term in counted_terms(chain)):
         return [hold for hold in held if hold.authority == due.lease]
     return act.kept.holds_of(due.lease)
 
@@ -398,4 +411,4 @@ def _details(request: LeaseRequest, offer: Offer) -> dict[str, str | int]:
         "not_after": to_instant(offer.not_after),
         "last_use_at": to_instant(offer.last_use_at),
     }
-    return details | {f"{each.counter.value}_{each.per.value}": each.limit for each in offer.budget}
+    return details | budget_details(offer)

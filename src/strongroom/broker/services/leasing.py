@@ -12,7 +12,7 @@ wrapped is thrown away.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -162,7 +162,7 @@ class Leasing:
             answers, following = page_of(
                 fetch,
                 _id_of,
-                lambda row: _summary(kept, row),
+                lambda row: _summary(kept, row, now),
                 after=after,
                 count=count,
                 keep=lambda row: visible is None or row.license in visible,
@@ -264,7 +264,7 @@ def _id_of(row: LeaseRow | OfflineRow) -> str:
     return row.lease if isinstance(row, LeaseRow) else row.offline
 
 
-def _summary(kept: Reading, row: LeaseRow | OfflineRow) -> LeaseSummary:
+def _summary(kept: Reading, row: LeaseRow | OfflineRow, now: datetime) -> LeaseSummary:
     runtime = kept.runtime(row.runtime)
     document: Lease | OfflineFile
     if isinstance(row, LeaseRow):
@@ -280,5 +280,8 @@ def _summary(kept: Reading, row: LeaseRow | OfflineRow) -> LeaseSummary:
         issued_at=to_instant(row.issued_at),
         ends_at=to_instant(row.not_after),
         last_use_at=to_instant(last_use),
-        budget={f"{each.counter.value}/{each.per.value}": each.limit for each in document.budget},
+        budget={
+            f"{each.counter.value}/{each.per.value}": each.limit_at(now, row.issued_at)
+            for each in document.budget
+        },
     )

@@ -10,6 +10,7 @@ from strongroom.license.describe import describe_terms
 from strongroom.license.documents import Acceptance, License, Sublicense
 from strongroom.license.license_file import LicenseFile
 from strongroom.license.release_documents import OfflineFile, PassphraseFile
+from strongroom.license.request import Budget
 from strongroom.license.signing import read_unverified
 from strongroom.license.terms import encode_term
 
@@ -71,7 +72,7 @@ def _releases(file: LicenseFile) -> list[tuple[str, str]]:
     lines = []
     for token in file.offline:
         key = read_unverified(token, OfflineFile)
-        counts = ", ".join(f"{each.limit:,} {each.counter} per {each.per}" for each in key.budget)
+        counts = ", ".join(_budget(each) for each in key.budget)
         budget = f", for {counts}" if counts else ""
         lines.append(
             ("Offline", f"A key for runtime {key.runtime} until {to_instant(key.not_after)}{budget}.")
@@ -80,6 +81,11 @@ def _releases(file: LicenseFile) -> list[tuple[str, str]]:
         secret = read_unverified(token, PassphraseFile)
         lines.append(("Pass-phrase", f"A key under a pass-phrase until {to_instant(secret.not_after)}."))
     return lines
+
+
+def _budget(entry: Budget) -> str:
+    later = "" if entry.later is None else f" ({entry.later:,} in each later one)"
+    return f"{entry.limit:,} {entry.counter} per {entry.per}{later}"
 
 
 def explain_acceptance(token: str) -> Explanation:

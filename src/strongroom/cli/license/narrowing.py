@@ -204,13 +204,17 @@ def checkout(
         "until": to_instant(offline.not_after),
         "budget": [
             {"counter": each.counter.value, "per": each.per.value, "limit": each.limit}
+            | ({} if each.later is None else {"later": each.later})
             for each in offline.budget
         ],
     }
     name = candidate.package.name
     shared.terminal.result(document, f"{name} works here without the broker until {shown(offline.not_after)}")
     for each in () if shared.json else offline.budget:
-        shared.terminal.note(f"Set aside for it: {each.limit:,} {each.counter.value} per {each.per.value}.")
+        later = "" if each.later is None else f", {each.later:,} in each later one"
+        shared.terminal.note(
+            f"Set aside for it: {each.limit:,} {each.counter.value} per {each.per.value}{later}."
+        )
 
 
 def _give_back(shared: Shared, home: Home, model: str, line: Line, license: str) -> bool:

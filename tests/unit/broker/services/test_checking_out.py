@@ -173,3 +173,17 @@ def test_a_runtime_that_enrolls_again_and_again_is_told_to_wait(
     with pytest.raises(StorageUnavailable) as caught:
         check_out(machine)
     assert caught.value.code == "broker-busy"
+
+
+def test_a_file_takes_its_part_of_each_day(world: World) -> None:
+    machine = Machine.enrolled(world, world.clinic(), [DAILY, OFFLINE])
+    machine.take()
+    machine.use(30)
+    machine.take()
+    signed = check_out(machine).offline_for(machine.runtime, machine.statement.package_digest)
+    assert signed is not None
+    (entry,) = signed.document.budget
+    assert entry.later is not None
+    assert entry.limit < entry.later
+    details = world.records(signed.id)[-1].details
+    assert (details["predictions_day"], details["predictions_day_later"]) == (entry.limit, entry.later)

@@ -116,6 +116,36 @@ class TestTaking:
         assert machine.budget == {"predictions/day": 90}
         assert used(machine) == 90
 
+    def test_a_lease_over_midnight_is_counted_in_both_days(self, world: World) -> None:
+        wide = [DAILY, Grace(hours=72, predictions=90)]
+        site, machine = narrowed(world, wide, [Predictions(limit=80, per=Period.DAY)])
+        while used(machine) < 60:
+            site.take()
+            site.use(min(10, site.budget["predictions/day"]))
+        world.watch.time += timedelta(minutes=1)
+        lease = site.take()
+        (entry,) = lease.budget
+        assert entry.later is not None
+        assert entry.limit <= 10 < entry.later
+        assert {(hold.first_period, hold.amount) for hold in holds(machine)} == {
+            ("2026-11-24", entry.limit),
+            ("2026-11-25", entry.later),
+        }
+        details = world.records(site.lease_id)[-1].details
+        assert (details["predictions_day"], details["predictions_day_later"]) == (entry.limit, entry.later)
+        before = used(machine)
+        site.use(entry.limit)
+        world.watch.time += DAY
+        (shown,) = machine.desk.leasing.page(world.admin).leases
+        assert shown.budget == {"predictions/day": entry.later}
+        site.use(entry.later)
+        site.take()
+        # Also in the license above, which is charged no more than was held in each day.
+        for each in (site, machine):
+            assert used(each) == before + entry.limit
+            assert used(each, "2026-11-25") == entry.later
+            assert "2026-11-24" not in {hold.first_period for hold in holds(each)}
+
     def test_the_end_of_the_license_ends_the_lease(self, world: World) -> None:
         machine = Machine.enrolled(world, world.clinic(), [Expires(at=NOW + timedelta(minutes=5))])
         assert machine.take().not_after == NOW + timedelta(minutes=5)
