@@ -168,6 +168,44 @@ class TestCanonicalJson:
             '{"a":{"B":[],"_":"","z":"é\\n\u2028\\\\\\""},"b":[1,-2,true,false,null]}'.encode()
         )
 
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b'{"a":[1,null,true,"\xc3\xa9"],"b":{}}',
+            b'{"a":1,"a":1}',
+            b'{"a":1,"a":2}',
+            b'{"b":1,"a":2}',
+            b"[1.0]",
+            b"[1e2]",
+            b"[-0]",
+            b"[01]",
+            b"[9007199254740992]",
+            b"[" + b"1" * 5000 + b"]",
+            b'["\\ud800"]',
+            b'["\\u0041"]',
+            b'["\xed\xa0\x80"]',
+            b'["\xff"]',
+            b"[NaN]",
+            b'{"\xc3\xa9":1}',
+            b"[" * 40 + b"]" * 40,
+            b"[" * 9000,
+            b" []",
+            b"[] ",
+            b"",
+        ],
+    )
+    def test_the_fast_reader_says_no_more_and_no_less_than_the_strict_one(self, data: bytes) -> None:
+        try:
+            value = parse_json(data)
+            strict = (value,) if canonical_json(value) == data else None
+        except FormatError:
+            strict = None
+        try:
+            fast = (parse_canonical_json(data),)
+        except FormatError:
+            fast = None
+        assert fast == strict
+
     def test_another_spelling_is_not_what_a_value_says(self) -> None:
         value = {"a": [1, None], "b": "x"}
         assert is_encoded(value, canonical_json(value))
