@@ -1,9 +1,10 @@
 """The limit for durable lease grants: the same cryptography, the same grouped commits, nothing else.
 
     bare = BareGrants(sqlite_commit(path), device, worker, sealing)
-    bare.grant([(signature, request), (signature, usage)])
+    bare.grant([request_token, usage_token])
 
-No license, no decision, no JSON, no proof: two signatures verified (each by two libraries, as tokens are),
+No license, no decision, no JSON, no proof: two signatures verified (each by two libraries, as tokens are;
+the second, ``joserfc``, takes a token apart by itself, which is what it is asked for, docs/adr/0003),
 the worker's one-time key taken in, a content key unwrapped and wrapped twice, one signature made. Then
 whoever waits is taken into one transaction, which writes the rows that a renewal writes (the lease before
 ended and its hold freed; usage, count, lease, hold, seat; two entries of the log, their subjects, a tile,
@@ -21,16 +22,19 @@ from functools import cache
 from typing import Any
 
 import psycopg
+from joserfc import jws as joserfc_jws
+from joserfc.jwk import ECKey
 
+from strongroom._encoding import from_base64url
 from strongroom.crypto import hpke, segment
 from strongroom.crypto.digest import sha256
 from strongroom.crypto.ed25519 import Ed25519Secret
 from strongroom.crypto.hpke import SealingPublic
 from strongroom.crypto.signature import SigningPublic, SigningSecret
 
-LEASE_BYTES = 6000
+LEASE_BYTES = 5200
 """A token with two envelopes of X-Wing."""
-USAGE_BYTES = 900
+USAGE_BYTES = 650
 """A token of a usage report."""
 ENTRY, DISCLOSURE = bytes(110), bytes(700)
 TILE = bytes(32 * 128)
@@ -49,6 +53,7 @@ class BareGrants:
     def __init__(self, commit: Commit, device: SigningPublic, worker: SealingPublic, sealing: SealingPublic):
         self._commit = commit
         self._device = device
+        self._library_key = ECKey.import_key(device.to_pem())
         self._worker = worker.to_bytes()
         self._sealing = sealing
         self._signer = SigningSecret.generate()
@@ -62,12 +67,13 @@ class BareGrants:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def grant(self, signed: Sequence[tuple[bytes, bytes]]) -> None:
-        """Verify (signature, message) pairs, wrap, sign, and wait until it is durable."""
-        for signature, message in signed:
+    def grant(self, tokens: Sequence[str]) -> None:
+        """Verify tokens, wrap, sign, and wait until it is durable."""
+        for token in tokens:
             # Twice, as ``crypto.jws`` does, by two libraries.
-            self._device.verify(signature, message)
-            self._device.verify(signature, message)
+            message, _, signature = token.rpartition(".")
+            self._device.verify(from_base64url(signature), message.encode())
+            joserfc_jws.deserialize_compact(token, self._library_key, ["ES256"])
         key = bytearray(32)
         segment.decrypt_into(self._kek, b"purpose", self._wrapped, key)
         # Every lease is for another worker key, which has to be a point; the sealing key is known.

@@ -32,6 +32,7 @@ from benchmarks.bare_grants import BareGrants, postgresql_commit, sqlite_commit
 from benchmarks.timing import header, row
 from strongroom.broker.records import LicenseStatus
 from strongroom.broker.repository import Store
+from strongroom.crypto import jws
 from strongroom.license.documents import Lease, Usage
 from strongroom.license.period import CounterName, Period
 from strongroom.license.signing import read_unverified
@@ -169,14 +170,16 @@ def _both(database: str, server: PostgreSql | None) -> Iterator[tuple[Renewals, 
 
 
 def _compare(database: str, renewals: Renewals, bare: BareGrants) -> None:
-    messages = [bytes(900), bytes(700)]
-    signed = [(renewals.first.device.secret.sign(message), message) for message in messages]
+    # Of the size of a request and of a report.
+    tokens = [
+        jws.sign("strongroom-bare+jws", bytes(size), renewals.first.device.secret) for size in (470, 325)
+    ]
     count = CLINICS * MACHINES
     for clients in CLIENTS:
         ours, limits = [], []
         for _ in range(ROUNDS):
             ours.append(_measure(renewals.round(), clients))
-            limits.append(_measure([partial(bare.grant, signed)] * count, clients))
+            limits.append(_measure([partial(bare.grant, tokens)] * count, clients))
         mine, limit = _middle(ours), _middle(limits)
         row(
             database,
