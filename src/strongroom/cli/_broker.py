@@ -192,6 +192,8 @@ def answering(line: Line, *, kept: str | None = None, again: str | None = None) 
     try:
         yield
     except BrokerUnavailable as error:
+        from strongroom.connection.interface import RUNS
+
         message = str(error) if kept is None else f"{kept}, but the broker did not get it: {error}"
         if again is not None:
             todo = f". When it answers, once more: strongroom {again}"
@@ -200,7 +202,7 @@ def answering(line: Line, *, kept: str | None = None, again: str | None = None) 
         else:
             todo = ". Nothing waits of this command: give it again"
         # A broker that runs is not to be started: what is wrong with it, it has said.
-        cure = error.hint if error.code == "broker-database" and error.hint else line.goes_on
+        cure = error.hint if error.code in RUNS and error.hint else line.goes_on
         raise BrokerUnavailable(message, code=error.code, hint=cure + todo) from error
 
 

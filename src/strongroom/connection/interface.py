@@ -18,16 +18,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from strongroom._limits import LIMITS
 from strongroom.errors import BrokerUnavailable, FormatError
 
-_NO_DATABASE: Final = b'"database-unavailable"'
 _SILENT: Final = frozenset({429, 502, 503, 504})
 """Not an answer to what was asked: the broker, or something before it, is not at work or too busy."""
 _FAILED: Final = 500
 """Not too busy: something in the broker broke, and will break again until somebody has looked."""
 _MAX_WAIT_SECONDS: Final = 3600
-
 NOT_THE_BROKER: Final = frozenset({"broker-certificate", "broker-certificate-time"})
 """Codes of a ``VerificationError`` after which nothing of the broker was heard."""
 
@@ -75,6 +75,51 @@ class SilentBroker(BrokerUnavailable):
         self.retry_after_seconds = retry_after_seconds
 
 
+_CAUSES: Final = {
+    "database-unavailable": SilentBroker(
+        "the broker runs, and its database does not answer",
+        code="broker-database",
+        hint="the broker's operator looks after the database; it goes on by itself when that answers",
+    ),
+    "database-refused": SilentBroker(
+        "the broker's database refuses what it asks",
+        code="database-refused",
+        hint="tell whoever runs the broker: its log says what is refused, and waiting mends nothing",
+    ),
+    "disk-full": SilentBroker(
+        "the disk of the broker is full",
+        code="disk-full",
+        hint="tell whoever runs the broker to free some space; nothing was changed, and then it goes on",
+    ),
+    "ledger-failed": SilentBroker(
+        "the broker cannot write its log",
+        code="ledger-failed",
+        hint="tell whoever runs the broker: its own log says what broke, and then it is to be started anew",
+    ),
+    "broker-closing": SilentBroker(
+        "the broker is just ending",
+        code="broker-closing",
+        hint="try again in a minute; if it does not come back, tell whoever runs the broker",
+    ),
+    "token-unavailable": SilentBroker(
+        "the hardware token of the broker is away",
+        code="token-unavailable",
+        hint="tell whoever runs the broker to plug it in",
+    ),
+    "token-pin": SilentBroker(
+        "the hardware token of the broker refuses its PIN",
+        code="token-pin",
+        hint="tell whoever runs the broker to correct the PIN, before the token locks itself",
+    ),
+}
+"""Code of a broker to what it means here.
+
+Closed: another code in a foreign answer may be one that means something else at a partner.
+"""
+RUNS: Final = frozenset(each.code for each in _CAUSES.values()) - {"broker-closing"}
+"""Codes of a broker that runs and lacks something: to start it is not what helps."""
+
+
 class Transport(ABC):
     """Carries requests to one broker. Safe to use from several threads."""
 
@@ -97,19 +142,8 @@ class Transport(ABC):
                 code="broker-failed",
                 hint="whoever runs the broker finds in its log, in the line of this request, what broke",
             )
-        if response.status in _SILENT and _NO_DATABASE in response.body:
-            raise SilentBroker(
-                f"the broker runs, and its database does not answer (status {response.status})",
-                code="broker-database",
-                hint="the broker's operator looks after the database; it goes on by itself when that answers",
-                retry_after_seconds=_seconds(response.headers.get("retry-after", "")),
-            )
         if response.status in _SILENT:
-            raise SilentBroker(
-                f"the broker is not at work (status {response.status})",
-                code="broker-busy",
-                retry_after_seconds=_seconds(response.headers.get("retry-after", "")),
-            )
+            raise _silence(response)
         return response
 
     def close(self) -> None:
@@ -119,6 +153,12 @@ class Transport(ABC):
     @abstractmethod
     def _send(self, request: Request, collect: Collect) -> Response:
         """Exchange one request for one answer; raise only what ``send`` promises."""
+
+
+class _Said(msgspec.Struct, frozen=True):
+    """What is read of a problem document where nothing else of it counts."""
+
+    code: str
 
 
 def _collect(pieces: Iterable[bytes]) -> bytes:
@@ -131,6 +171,29 @@ def _collect(pieces: Iterable[bytes]) -> bytes:
                 code="broker-answer",
             )
     return bytes(body)
+
+
+def _silence(response: Response) -> SilentBroker:
+    try:
+        said = msgspec.json.decode(response.body, type=_Said).code
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+        # Of a proxy before the broker.
+        said = ""
+    wait = _seconds(response.headers.get("retry-after", ""))
+    cause = _CAUSES.get(said)
+    if cause is not None:
+        return SilentBroker(
+            f"{cause} (status {response.status})",
+            code=cause.code,
+            hint=cause.hint or "",
+            retry_after_seconds=wait,
+        )
+    return SilentBroker(
+        f"the broker is not at work (status {response.status})",
+        code="broker-busy",
+        hint="try again in a minute; if that goes on, tell whoever runs the broker",
+        retry_after_seconds=wait,
+    )
 
 
 def _seconds(text: str) -> int | None:
