@@ -60,6 +60,10 @@ class Limits:
     """Requests of one partner that are kept; the oldest answered one makes room."""
     max_request_chars: int = 500
     """The model, or the purpose, of a request for a license."""
+    max_open_derivations_length: int = 16
+    """Derived models of one partner that wait for the owner."""
+    max_kept_derivations_length: int = 64
+    """Derived models of one partner of which a broker knows; the oldest answered one makes room."""
     max_terms: int = 64
     """Terms in one license document."""
     max_owner_versions: int = 256

@@ -22,6 +22,7 @@ from strongroom.home.home import Home
 from strongroom.home.outbox import Parcel, ParcelKind
 from strongroom.protocol.broker import (
     AcceptanceAsk,
+    CountersignatureAsk,
     EnrollmentAsk,
     LicenseAsk,
     PackageAsk,
@@ -61,6 +62,12 @@ def _resume(client: BrokerClient, body: dict[str, Any]) -> object:
     return None
 
 
+def _countersign(client: BrokerClient, body: dict[str, Any]) -> object:
+    with suppress(ObjectNotFound):  # A partner that sent the file alone.
+        return client.countersign(body["derivation"], CountersignatureAsk(statement=body["statement"]))
+    return None
+
+
 _ROUTES: Final[dict[ParcelKind, _Post]] = {
     ParcelKind.ENROLLMENT: lambda client, body: client.enroll(EnrollmentAsk(**body)),
     ParcelKind.PACKAGE: lambda client, body: client.publish(PackageAsk(**body)),
@@ -69,6 +76,7 @@ _ROUTES: Final[dict[ParcelKind, _Post]] = {
     ParcelKind.ACCEPTANCE: lambda client, body: client.accept(AcceptanceAsk(**body)),
     ParcelKind.REVOCATION: lambda client, body: client.revoke(RevocationAsk(**body)),
     ParcelKind.WITHDRAWAL: lambda client, body: client.withdraw(WithdrawalAsk(**body)),
+    ParcelKind.COUNTERSIGNATURE: _countersign,
     ParcelKind.SUSPENSION: _suspend,
     ParcelKind.RESUMPTION: _resume,
 }

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from strongroom.broker.principal import Role
 from strongroom.broker.records import (
+    DerivationRow,
     EntryRow,
     HoldRow,
     IdempotencyRow,
@@ -89,6 +90,26 @@ def license_request(request: str, organization: str = "org-a") -> LicenseRequest
         asked_by="mem-a",
         asked_at=NOW,
         license=None,
+        reason=None,
+        answered_by=None,
+        answered_at=None,
+    )
+
+
+def derivation(derivation: str, organization: str = "org-a") -> DerivationRow:
+    return DerivationRow(
+        derivation=derivation,
+        organization=organization,
+        holder=TEXT,
+        license="lic-a",
+        parent="aa" * 32,
+        parent_name=TEXT,
+        package="bb" * 32,
+        name=TEXT,
+        version="1.1.0",
+        handed_in_by="mem-a",
+        handed_in_at=NOW,
+        statement=None,
         reason=None,
         answered_by=None,
         answered_at=None,

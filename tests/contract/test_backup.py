@@ -78,6 +78,7 @@ def _fill(act: Act) -> int:
     kept.add_license(rows.license_row("sub-b", "lic-z", root="lic-z"))
     kept.add_license(rows.license_row("sub-a", "sub-b", root="lic-z"))
     kept.add_license_request(rows.license_request("ask-a"))
+    kept.add_derivation(rows.derivation("drv-a"))
     kept.add_revocation("rev-a", "sub-a", "token", NOW)
     kept.add_lease(rows.lease("lea-a", "lic-z"), [rows.hold("lea-a")], [rows.seat("lea-a")])
     kept.add_lease(rows.lease("lea-b", "lic-z"), [], [])
@@ -100,6 +101,7 @@ def _ask(kept: Reading) -> list[object]:
         kept.licenses(limit=9),
         kept.chain("sub-a"),
         kept.license_requests(limit=9),
+        kept.derivations(limit=9),
         kept.revocations(limit=9),
         kept.lease("lea-a"),
         kept.newest_usage("run-a", "lic-a"),

@@ -30,6 +30,7 @@ from strongroom.broker.ledger import Ledger
 from strongroom.broker.repository import Store
 from strongroom.broker.services.all_services import Services
 from strongroom.broker.services.checking_out import CheckingOut
+from strongroom.broker.services.deriving import Deriving
 from strongroom.broker.services.leasing import Leasing
 from strongroom.broker.services.licensing import Licensing
 from strongroom.broker.services.logbook import Logbook
@@ -177,6 +178,7 @@ def make_services(ledger: Ledger, keys: BrokerKeys, settings: Settings) -> Servi
         publishing=Publishing(ledger, keys, settings),
         licensing=Licensing(ledger, keys, settings),
         requesting=Requesting(ledger, settings),
+        deriving=Deriving(ledger, keys, settings, knowledge),
         leasing=Leasing(ledger, keys, settings, knowledge),
         reporting=Reporting(ledger, keys, settings, knowledge),
         checking_out=CheckingOut(ledger, keys, settings, knowledge),

@@ -37,6 +37,9 @@ class Permission(StrEnum):
     LICENSE_ACCEPT = "license:accept"
     REQUEST_READ = "request:read"
     REQUEST_MAKE = "request:make"
+    DERIVATION_READ = "derivation:read"
+    DERIVATION_HAND_IN = "derivation:hand-in"
+    DERIVATION_COUNTERSIGN = "derivation:countersign"
     LEASE_TAKE = "lease:take"
     LEASE_READ = "lease:read"
     LEASE_RETURN = "lease:return"
@@ -58,6 +61,7 @@ _OWNER_READS: Final = frozenset(
         _P.PACKAGE_READ,
         _P.LICENSE_READ,
         _P.REQUEST_READ,
+        _P.DERIVATION_READ,
         _P.LEASE_READ,
         _P.USAGE_READ,
         _P.LOG_READ,
@@ -69,6 +73,7 @@ _PARTNER_READS: Final = frozenset(
         _P.PACKAGE_READ,
         _P.LICENSE_READ,
         _P.REQUEST_READ,
+        _P.DERIVATION_READ,
         _P.LEASE_READ,
         _P.USAGE_READ,
         _P.LOG_READ,
@@ -82,12 +87,20 @@ _PUBLISHES: Final = frozenset(
         _P.LICENSE_APPROVE,
         _P.LICENSE_SUSPEND,
         _P.LICENSE_REVOKE,
+        _P.DERIVATION_COUNTERSIGN,
         _P.LEASE_RELEASE,
         _P.LOG_COSIGN,
     }
 )
 _MANAGES: Final = frozenset(
-    {_P.MEMBER_WRITE, _P.REQUEST_MAKE, _P.LICENSE_NARROW, _P.LICENSE_ACCEPT, _P.LOG_COSIGN}
+    {
+        _P.MEMBER_WRITE,
+        _P.REQUEST_MAKE,
+        _P.LICENSE_NARROW,
+        _P.LICENSE_ACCEPT,
+        _P.DERIVATION_HAND_IN,
+        _P.LOG_COSIGN,
+    }
 )
 _RUNS: Final = frozenset(
     {

@@ -166,6 +166,34 @@ class LicenseRequestRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DerivationRow:
+    """A derived model that a partner handed in, without the model."""
+
+    derivation: str
+    organization: str
+    holder: str
+    """Name of the holder of the license."""
+    license: str
+    """Narrowest document of the chain under which it was made."""
+    parent: str
+    """Package digest of what it was made of."""
+    parent_name: str
+    """Its name and version."""
+    package: str
+    """Package digest that the owner is asked to sign."""
+    name: str
+    version: str
+    handed_in_by: str
+    handed_in_at: datetime
+    statement: bytes | None
+    """The statement as the owner signed it, once it is countersigned."""
+    reason: str | None
+    """Why it was refused."""
+    answered_by: str | None
+    answered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BelowRow:
     """What hangs from a license, without its texts: there may be many of them."""
 

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from strongroom.broker.records import (
     BelowRow,
+    DerivationRow,
     EntryRow,
     HoldRow,
     IdempotencyRow,
@@ -153,6 +154,19 @@ class Reading(TileReader, Protocol):
 
     def license_requests(self, *, after: str = "", limit: int) -> list[LicenseRequestRow]:
         """Return a page of requests."""
+        ...
+
+    # -- derivations
+    def derivation(self, derivation: str) -> DerivationRow | None:
+        """Return a derived model that was handed in."""
+        ...
+
+    def derivations_of(self, organization: str) -> list[DerivationRow]:
+        """Return everything that an organization handed in, oldest first."""
+        ...
+
+    def derivations(self, *, after: str = "", limit: int) -> list[DerivationRow]:
+        """Return a page of derived models."""
         ...
 
     # -- leases and counts
@@ -314,6 +328,14 @@ class Writing(Reading, Protocol):
 
     def remove_license_request(self, request: str) -> None:
         """Forget a request."""
+        ...
+
+    def add_derivation(self, row: DerivationRow) -> None:
+        """Add a derived model, or replace it."""
+        ...
+
+    def remove_derivation(self, derivation: str) -> None:
+        """Forget a derived model."""
         ...
 
     def add_revocation(self, revocation: str, target: str, token: str, at: datetime) -> int:

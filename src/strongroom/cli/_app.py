@@ -41,6 +41,7 @@ COMMANDS = (
     Command("env", BOTH, "Print what belongs into a bug report.", ("info",)),
     Command("member", BOTH, "List, add and remove the people who have access to a broker.", ("user",)),
     Command("lease", BOTH, "List, return and release leases."),
+    Command("derivation", BOTH, "Hand in, list, fetch and refuse derived models over a broker."),
     Command("usage", BOTH, "Show what was used of each license, and what is handed out."),
     Command("log", BOTH, "Read, verify and prove the log of everything that happened."),
     Command("completion", BOTH, "Print the completion script for a shell."),

@@ -26,7 +26,8 @@ def countersign(
     The partner's license, its signatures, every byte and the contents are checked; nothing of it is run, and
     what `seal` would refuse is refused. Your package key signs it only after all of that, and after your yes:
     the signature is your word for the model, and whether its answers are right nobody has checked. From then
-    on you can grant it as any other.
+    on you can grant it as any other. A partner that asked at the broker fetches
+    the signature there.
 
     Examples:
         $ strongroom countersign risk-1.1.0.derived
@@ -40,15 +41,27 @@ def countersign(
         UnsupportedError: it holds what cannot be sealed, or an extra is missing.
         IntegrityError: a byte is not what the partner signed.
         ObjectNotFound: there is no such file.
+        BrokerUnavailable: the broker does not answer; the signature waits here.
+        BrokerRefused: the broker refuses it, as it was refused there before.
         NoMatchingKey: a key is missing, or the home's pass-phrase is missing or wrong.
         StorageUnavailable: a file cannot be read or written.
     """
     from strongroom import deriving
+    from strongroom.cli._broker import hand_in, own_line
 
     def agree(proposal: Proposal) -> None:
         _ask(shared, proposal)
 
-    done = deriving.countersign(shared.open_home(), file, now=shared.now, agree=agree)
+    home = shared.open_home()
+    done = deriving.countersign(home, file, now=shared.now, agree=agree)
+    line = own_line(home)
+    if line is not None:
+        sent = hand_in(home, line, [deriving.post(home, done, now=shared.now)], what="the package")
+        if sent[0].answer is None:
+            shared.terminal.note(
+                f"{done.holder} has not asked the broker for it: send the package, or ask for "
+                "`strongroom derivation send`, and countersign the file once more"
+            )
     shared.terminal.result(_document(done), str(done.path))
     if not shared.json:
         shared.terminal.note(f"Grant it: strongroom grant PARTNER {done.name}@{done.version}")

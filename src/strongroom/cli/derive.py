@@ -75,7 +75,8 @@ def derive(
     if not shared.json:
         shared.terminal.note(
             f"{derived.name} {derived.version}, made of {derived.parent}. Send the file to {derived.owner}, "
-            "who countersigns it or does not. Until then nobody can open it."
+            "who countersigns it or does not. Until then nobody can open it. With a broker, also: "
+            f"strongroom derivation send {derived.path}"
         )
 
 

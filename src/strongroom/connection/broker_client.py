@@ -25,6 +25,10 @@ from strongroom.protocol.broker import (
     Asked,
     CheckoutAnswer,
     CheckoutAsk,
+    CountersignatureAsk,
+    DerivationAnswer,
+    DerivationAsk,
+    DerivationPage,
     Done,
     EnrollmentAnswer,
     EnrollmentAsk,
@@ -231,6 +235,23 @@ class BrokerClient:
     def refuse_license_request(self, request: str, ask: ReasonAsk) -> LicenseRequestAnswer:
         """Refuse a request."""
         return self._post(f"/license-requests/{segment(request)}/refuse", ask, LicenseRequestAnswer)
+
+    # -- derivations
+    def derivations(self, *, after: str | None = None, limit: int | None = None) -> DerivationPage:
+        """List derived models."""
+        return self._page("/derivations", DerivationPage, after=after, limit=limit)
+
+    def hand_in_derivation(self, ask: DerivationAsk) -> DerivationAnswer:
+        """Ask the owner to countersign a derived model."""
+        return self._post("/derivations", ask, DerivationAnswer)
+
+    def countersign(self, derivation: str, ask: CountersignatureAsk) -> DerivationAnswer:
+        """Hand in the owner's signature for a derived model."""
+        return self._post(f"/derivations/{segment(derivation)}/countersign", ask, DerivationAnswer)
+
+    def refuse_derivation(self, derivation: str, ask: ReasonAsk) -> DerivationAnswer:
+        """Refuse a derived model."""
+        return self._post(f"/derivations/{segment(derivation)}/refuse", ask, DerivationAnswer)
 
     # -- leases
     def take_lease(self, ask: LeaseAsk) -> LeaseAnswer:

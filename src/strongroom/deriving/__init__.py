@@ -12,6 +12,17 @@ the names, every byte and what is inside, and only then signs (spec/license.md, 
 """
 
 from strongroom.deriving.countersigning import Countersigned, Proposal, countersign
+from strongroom.deriving.exchanging import Announced, announce, post, take_in
 from strongroom.deriving.making import Derived, derive
 
-__all__ = ["Countersigned", "Derived", "Proposal", "countersign", "derive"]
+__all__ = [
+    "Announced",
+    "Countersigned",
+    "Derived",
+    "Proposal",
+    "announce",
+    "countersign",
+    "derive",
+    "post",
+    "take_in",
+]

@@ -32,6 +32,7 @@ from strongroom.license.derivation import (
     decide_modify,
     derivations_of,
     verify_derivation,
+    verify_said,
 )
 from strongroom.license.documents import Revocation, Withdrawal
 from strongroom.license.key_binding import KeyBinding, unwrap_derivation
@@ -187,24 +188,7 @@ class _Countersigning:
 
     def verify_statement(self, parent: Seal) -> None:
         """Check that the statement says what the partner signed, and names this owner and no other."""
-        said, document = self.statement, self.verified.document
-        if said.owner != self.owner.id:
-            raise VerificationError(
-                f"a derived model names another owner than {self.owner.name}", code="wrong-owner"
-            )
-        given = (said.parent, said.package_id, said.name, str(said.version), said.created_at)
-        signed = (
-            document.parent,
-            document.package_id,
-            document.name,
-            document.version,
-            document.issued_at,
-        )
-        if given != signed or said.agreement != parent.agreement:
-            raise VerificationError(
-                "the statement of a derived model says something else than what the partner signed",
-                code="wrong-statement",
-            )
+        verify_said(self.statement, self.verified.document, self.owner, agreement=parent.agreement)
 
     def is_done(self) -> bool:
         """Say whether this very package was countersigned before."""

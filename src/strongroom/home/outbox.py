@@ -38,6 +38,7 @@ class ParcelKind(StrEnum):
     ACCEPTANCE = "acceptance"
     REVOCATION = "revocation"
     WITHDRAWAL = "withdrawal"
+    COUNTERSIGNATURE = "countersignature"
     SUSPENSION = "suspension"
     RESUMPTION = "resumption"
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -87,6 +87,68 @@ class Parent:
     version: str
     package: str
     """Package digest."""
+
+
+class Said(Protocol):
+    """What the statement of a package says, as far as a derivation says it too."""
+
+    @property
+    def owner(self) -> str:
+        """Return the owner id."""
+        ...
+
+    @property
+    def parent(self) -> str | None:
+        """Return the package digest of the parent."""
+        ...
+
+    @property
+    def package_id(self) -> str:
+        """Return the id of the package."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Return the name of the model."""
+        ...
+
+    @property
+    def version(self) -> object:
+        """Return the version, whose text is ``N.N.N``."""
+        ...
+
+    @property
+    def created_at(self) -> datetime:
+        """Return when it was made."""
+        ...
+
+    @property
+    def agreement(self) -> str | None:
+        """Return the digest of the agreement."""
+        ...
+
+
+def verify_said(said: Said, document: Derivation, owner: Owner, *, agreement: str | None) -> None:
+    """Check that a statement says what the partner signed, and names this owner and no other.
+
+    Args:
+        said: The statement, whose digest is that of the derivation.
+        document: What the partner signed.
+        owner: Whose package the parent is.
+        agreement: That of the parent.
+
+    Raises:
+        VerificationError: another owner (``wrong-owner``), or something else (``wrong-statement``).
+    """
+    if said.owner != owner.id:
+        raise VerificationError(f"a derived model names another owner than {owner.name}", code="wrong-owner")
+    given = (said.parent, said.package_id, said.name, str(said.version), said.created_at)
+    signed = (document.parent, document.package_id, document.name, document.version, document.issued_at)
+    if given != signed or said.agreement != agreement:
+        raise VerificationError(
+            "the statement of a derived model says something else than what the partner signed",
+            code="wrong-statement",
+        )
 
 
 def verify_derivation(record: DerivationRecord, owner: Owner) -> VerifiedDerivation:

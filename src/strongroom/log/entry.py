@@ -75,7 +75,7 @@ class Kind(StrEnum):
     CLONE_ALARM = "clone-alarm"
     """One lease had two different successors."""
     DERIVATION = "derivation"
-    """A derived package was countersigned."""
+    """A derived model was handed in, countersigned or refused."""
     REFUSALS = "refusals"
     """How often members of a partner were refused in a period."""
     REQUEST = "request"

@@ -31,6 +31,7 @@ from strongroom.broker.http.middleware.edge import Edge
 from strongroom.broker.http.middleware.headers import SecurityHeaders
 from strongroom.broker.http.request_log import CODE, RequestLog, RequestLogMiddleware
 from strongroom.broker.http.routes import (
+    derivations,
     leases,
     licenses,
     log,
@@ -118,6 +119,7 @@ def _routes(
     packages.add(area, services.publishing)
     licenses.add(area, services.licensing)
     requests.add(area, services.requesting)
+    derivations.add(area, services.deriving)
     leases.add(area, services.leasing, services.reporting, services.checking_out)
     log.add(area, services.logbook)
     outside = Area(around, prefix="")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from strongroom.broker.services.checking_out import CheckingOut
+from strongroom.broker.services.deriving import Deriving
 from strongroom.broker.services.leasing import Leasing
 from strongroom.broker.services.licensing import Licensing
 from strongroom.broker.services.logbook import Logbook
@@ -26,6 +27,7 @@ class Services:
     publishing: Publishing
     licensing: Licensing
     requesting: Requesting
+    deriving: Deriving
     leasing: Leasing
     reporting: Reporting
     checking_out: CheckingOut

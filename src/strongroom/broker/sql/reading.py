@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from strongroom.broker.sql.answers import AnswerReading
 from strongroom.broker.sql.counts import CountReading
+from strongroom.broker.sql.derivations import DerivationReading
 from strongroom.broker.sql.leases import LeaseReading
 from strongroom.broker.sql.licenses import LicenseReading
 from strongroom.broker.sql.log_rows import LogReading
@@ -22,6 +23,7 @@ class SqlReading(
     PackageReading,
     LicenseReading,
     RequestReading,
+    DerivationReading,
     LeaseReading,
     CountReading,
     LogReading,

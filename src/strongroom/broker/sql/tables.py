@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-REVISION: Final = "0004"
+REVISION: Final = "0005"
 """The migration that makes these tables."""
 
 METADATA: Final = MetaData(
@@ -185,6 +185,27 @@ LICENSE_REQUEST: Final = Table(
     _instant("answered_at", null=True),
 )
 Index(None, LICENSE_REQUEST.c.organization, LICENSE_REQUEST.c.asked_at, LICENSE_REQUEST.c.request)
+
+DERIVATION: Final = Table(
+    "derivation",
+    METADATA,
+    _text("derivation", key=True),
+    _text("organization"),
+    _text("holder"),
+    _text("license"),
+    _text("parent"),
+    _text("parent_name"),
+    _text("package"),
+    _text("name"),
+    _text("version"),
+    _text("handed_in_by"),
+    _instant("handed_in_at"),
+    _bytes("statement", null=True),
+    _text("reason", null=True),
+    _text("answered_by", null=True),
+    _instant("answered_at", null=True),
+)
+Index(None, DERIVATION.c.organization, DERIVATION.c.handed_in_at, DERIVATION.c.derivation)
 
 REVOCATION: Final = Table(
     "revocation",

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from strongroom.broker.sql.answers import AnswerWriting
 from strongroom.broker.sql.counts import CountWriting
+from strongroom.broker.sql.derivations import DerivationWriting
 from strongroom.broker.sql.leases import LeaseWriting
 from strongroom.broker.sql.licenses import LicenseWriting
 from strongroom.broker.sql.log_rows import LogWriting
@@ -29,6 +30,7 @@ class SqlWriting(
     PackageWriting,
     LicenseWriting,
     RequestWriting,
+    DerivationWriting,
     LeaseWriting,
     CountWriting,
     LogWriting,

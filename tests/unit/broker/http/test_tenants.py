@@ -31,12 +31,14 @@ from strongroom.protocol.broker import LicenseRequestAsk, MemberAsk
 from tests.unit.broker.http.wire import Asker, Wire
 from tests.unit.broker.services.hospital import Clinic, World
 from tests.unit.broker.services.machine import Machine
+from tests.unit.broker.services.maker import Maker
 
 BODIES: dict[str, dict[str, Any]] = {
     "ReasonAsk": {"reason": "because"},
     "ApprovalAsk": {"fingerprint": "ABCD-EFGH-JKMN-PQRS-TVWX"},
     "ReturnAsk": {"usage": None},
     "RequestGrantAsk": {"license": "lic-aaaaaaaaaaaaaaaaaaaaaaaa"},
+    "CountersignatureAsk": {"statement": "e30="},
 }
 PREFIXES = {
     "organization": "org-",
@@ -45,6 +47,7 @@ PREFIXES = {
     "license": "lic-",
     "lease": "lea-",
     "request": "ask-",
+    "derivation": "drv-",
 }
 
 
@@ -56,6 +59,7 @@ class Side:
     clinic: Clinic
     machine: Machine
     request: str
+    derivation: str
     operator: SigningKey = field(default_factory=lambda: SigningKey.generate(KeyKind.MEMBER))
 
     @classmethod
@@ -67,7 +71,9 @@ class Side:
         asked = world.requesting.make(
             clinic.manager, LicenseRequestAsk(model=f"{name}-wish", purpose="triage")
         )
-        side = cls(world, clinic, Machine.enrolled(world, clinic, statement=statement), asked.request)
+        made = Maker.of(world, clinic, statement).hand_in()
+        machine = Machine.enrolled(world, clinic, statement=statement)
+        side = cls(world, clinic, machine, asked.request, made.derivation)
         side.machine.take()
         certificate = clinic.certify(side.operator, MemberRole.OPERATOR, name="o.perator")
         world.members.add(clinic.manager, MemberAsk(member=certificate))
@@ -83,6 +89,7 @@ class Side:
             "license": self.machine.license,
             "lease": self.machine.lease_id,
             "request": self.request,
+            "derivation": self.derivation,
         }
 
     @property
@@ -223,6 +230,7 @@ class TestQueries:
             asked.add(route.path.removeprefix("/v1"))
         assert asked >= {"/licenses", "/leases", "/usage", "/packages", "/log/records", "/revocations"}
         assert ("/license-requests" in asked) is (role is not Role.RUNTIME)
+        assert ("/derivations" in asked) is (role is not Role.RUNTIME)
 
     def test_its_own_list_holds_it(self, scene: Scene) -> None:
         """Or the test above would pass with lists that are empty."""
@@ -230,6 +238,7 @@ class TestQueries:
         assert scene.other.machine.license in text
         assert scene.other.machine.lease_id in all_pages(scene.askers[Role.RUNTIME], "/leases")
         assert scene.other.request in all_pages(scene.askers[Role.MANAGER], "/license-requests")
+        assert scene.other.derivation in all_pages(scene.askers[Role.MANAGER], "/derivations")
 
 
 def all_pages(asker: Asker, path: str) -> str:
@@ -263,6 +272,12 @@ def _sublicense(scene: Scene, license: str) -> dict[str, Any]:
     return {"sublicense": scene.other.clinic.narrow(license, scene.other.clinic.party)}
 
 
+def _derivation(scene: Scene, license: str) -> dict[str, Any]:
+    maker = Maker(scene.one.world, scene.other.clinic, scene.one.machine.statement, license)
+    ask = maker.ask(maker.said(version="7.0.0"))
+    return {"derivation": ask.derivation, "statement": ask.statement}
+
+
 def _lease(scene: Scene, license: str) -> dict[str, Any]:
     machine, worker = scene.other.machine, SealingSecret.generate()
     package = scene.one.machine.statement.package_digest
@@ -286,6 +301,7 @@ def _checkout(scene: Scene, license: str) -> dict[str, Any]:
 NAMING: dict[str, Callable[[Scene, str], dict[str, Any]]] = {
     "/v1/acceptances": _acceptance,
     "/v1/sublicenses": _sublicense,
+    "/v1/derivations": _derivation,
     "/v1/leases": _lease,
     "/v1/usage": _usage,
     "/v1/checkouts": _checkout,

@@ -22,6 +22,7 @@ from strongroom._encoding import to_base64
 from strongroom.broker.keys import BrokerKeys
 from strongroom.broker.ledger import Act, Ledger
 from strongroom.broker.principal import Principal, PrincipalKind, Role
+from strongroom.broker.services.deriving import Deriving
 from strongroom.broker.services.licensing import Licensing
 from strongroom.broker.services.meeting import Meeting
 from strongroom.broker.services.members import Members, add_first_admin
@@ -164,6 +165,7 @@ class World:
         self.publishing = Publishing(self.ledger, self.keys, settings)
         self.licensing = Licensing(self.ledger, self.keys, settings)
         self.requesting = Requesting(self.ledger, settings)
+        self.deriving = Deriving(self.ledger, self.keys, settings)
         first = self.home.keys.member().public_text
         add_first_admin(self.ledger, owner_id=self.keys.owner_id, key=first, name="a.admin")
         self.admin = self._principal(first_key=self.home.keys.member())

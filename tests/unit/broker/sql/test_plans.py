@@ -10,13 +10,33 @@ from types import ModuleType
 
 import pytest
 
-from strongroom.broker.sql import answers, counts, leases, licenses, log_rows, packages, parties, requests
+from strongroom.broker.sql import (
+    answers,
+    counts,
+    derivations,
+    leases,
+    licenses,
+    log_rows,
+    packages,
+    parties,
+    requests,
+)
 from strongroom.broker.sql.engine import make_engine
 from strongroom.broker.sql.statement import Several, Statement
 from strongroom.broker.sql.store import open_store
 from tests.servers.postgresql import PostgreSql
 
-_MODULES: tuple[ModuleType, ...] = (answers, counts, leases, licenses, log_rows, packages, parties, requests)
+_MODULES: tuple[ModuleType, ...] = (
+    answers,
+    counts,
+    derivations,
+    leases,
+    licenses,
+    log_rows,
+    packages,
+    parties,
+    requests,
+)
 
 _WALKS = {
     "leases._VOIDED",
