@@ -27,6 +27,7 @@ def derived(scene: BrokerScene, name: str = "a.derived") -> Path:
 
 def test_a_countersignature_is_asked_for_and_fetched_and_the_model_runs(ready: BrokerScene) -> None:
     file = derived(ready)
+    ready.clinic.run("derivation", "send", derived(ready, "b.derived"))
     assert "[unknown-derivation]" in ready.clinic.run("derivation", "fetch", file, code=3).stderr
     sent = ready.clinic.run("derivation", "send", file, "--json").json
     assert (sent["status"], sent["holder"], sent["parent_name"]) == ("open", "clinic", "risk 1.0.0")
