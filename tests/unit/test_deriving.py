@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from strongroom.accepting import accept, narrow, pull, read_offer
-from strongroom.deriving import countersigning, derive
+from strongroom.deriving import countersigning, derive, take_in
 from strongroom.errors import LicenseDenied, ObjectNotFound, StorageUnavailable, UsageError, VerificationError
 from strongroom.founding import own_owner
 from strongroom.keys.owner import Role
@@ -19,11 +19,12 @@ from strongroom.license.signing import read_unverified
 from strongroom.license.terms import Derivations, Rights
 from strongroom.package.inspect import inspect, verify_package
 from strongroom.package.reader import PackageReader
+from strongroom.package.tail import read_signed_statement
 from strongroom.provenance.openssf import digest_file, verify_bundle
 from strongroom.revoking import revoke, withdraw_version
 from strongroom.storage.local import LocalSource
 from strongroom.worker.session import load_model
-from tests.derivations import EVERY_VERSION, MODIFY, DerivingScene
+from tests.derivations import EVERY_VERSION, MODIFY, DerivingScene, skops_bytes
 from tests.parties import (
     accept_at,
     enroll,
@@ -39,6 +40,23 @@ from tests.parties import (
 @pytest.fixture
 def scene(tmp_path: Path) -> DerivingScene:
     return DerivingScene(tmp_path)
+
+
+def test_a_person_sees_which_files_are_those_of_the_parent(scene: DerivingScene) -> None:
+    seen: list[countersigning.Proposal] = []
+    model = scene.folder / "tuned.skops"
+    model.write_bytes(skops_bytes())
+    path = scene.derive(model=model, sample=None)
+    done = scene.countersign(path, agree=seen.append)
+    with LocalSource(done.path) as source:
+        take_in(scene.clinic, path, read_signed_statement(source))
+    scene.countersign(scene.derive(model=model, sample=None, parent="risk@1.1.0"), agree=seen.append)
+    done.path.unlink()
+    again = scene.derive(model=model, sample=None, parent="risk@1.1.0", name="risk-again")
+    scene.countersign(again, agree=seen.append)
+    names = frozenset(each.name for each in seen[1].files)
+    assert [one.unchanged for one in seen] == [frozenset(), names, None]
+    assert seen[0].package == done.package
 
 
 def test_a_derived_model_becomes_the_next_version_of_its_parent(scene: DerivingScene) -> None:

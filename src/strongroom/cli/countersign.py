@@ -72,10 +72,17 @@ def _ask(shared: Shared, proposal: Proposal) -> None:
     if not shared.json:
         note(f"{proposal.holder} made {proposal.name} {proposal.version} of {proposal.parent}.")
         note(f"License {proposal.license}; it runs with {proposal.loader}.")
+        note(f"Digest {proposal.package}")
         for file in proposal.files:
-            note(f"  {file.name}, {file.size:,} bytes")
+            note(f"  {file.name}, {file.size:,} bytes{_compared(proposal, file.name)}")
     if not shared.terminal.confirm("Countersign it?", yes=shared.yes):
         raise UsageError("nothing was signed", code="not-signed")
+
+
+def _compared(proposal: Proposal, name: str) -> str:
+    if proposal.unchanged is None:
+        return ""
+    return ", as in the parent" if name in proposal.unchanged else ", changed or new"
 
 
 def _document(done: Countersigned) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from strongroom._limits import LIMITS
-from strongroom.errors import UsageError, VerificationError
+from strongroom.errors import ObjectNotFound, UsageError, VerificationError
 from strongroom.founding import own_owner, role_key
 from strongroom.home.home import Home
 from strongroom.home.partners import PartnerStatus
@@ -64,6 +64,10 @@ class Proposal:
     license: str
     loader: str
     files: tuple[FileEntry, ...]
+    package: str
+    """Package digest that is signed."""
+    unchanged: frozenset[str] | None
+    """Names of those files that are, byte for byte, those of the parent; None: the parent is not here."""
 
 
 Agree = Callable[[Proposal], None]
@@ -261,7 +265,23 @@ class _Countersigning:
             license=self.verified.chain.id,
             loader=loader,
             files=files,
+            package=self.statement.package_digest,
+            unchanged=self._unchanged(parent, files),
         )
+
+    def _unchanged(self, parent: Seal, files: tuple[FileEntry, ...]) -> frozenset[str] | None:
+        """Compare with the manifest of the parent, whose file an owner need not have kept."""
+        try:
+            place = self.home.catalog.packages.find(self.owner.id, parent.name, parent.version).path
+        except ObjectNotFound:
+            return None
+        key = self.home.vault.content_keys.load(parent.package_id, self.home.keys.key_provider())
+        with LocalSource(place) as source:
+            reader = PackageReader.open(
+                source, lambda said: self.owner.keys_for(Role.PACKAGE, said.created_at), owner=self.owner.id
+            )
+            before = {(each.name, each.sha256) for each in reader.unlock(key).contents.files}
+        return frozenset(each.name for each in files if (each.name, each.sha256) in before)
 
     def _content_key(self) -> bytes:
         expected = KeyBinding(
