@@ -22,7 +22,6 @@ from strongroom.home.home import Home
 from strongroom.home.outbox import Parcel, ParcelKind
 from strongroom.protocol.broker import (
     AcceptanceAsk,
-    CountersignatureAsk,
     EnrollmentAsk,
     LicenseAsk,
     PackageAsk,
@@ -31,6 +30,7 @@ from strongroom.protocol.broker import (
     SublicenseAsk,
     WithdrawalAsk,
 )
+from strongroom.protocol.derivation import CountersignatureAsk
 
 Refusal = BrokerRefused | LicenseDenied | ObjectNotFound
 """What a broker says no with."""

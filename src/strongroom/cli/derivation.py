@@ -15,7 +15,7 @@ from strongroom.errors import BrokerRefused, ObjectNotFound, UsageError
 
 if TYPE_CHECKING:
     from strongroom.connection import BrokerClient
-    from strongroom.protocol.broker import DerivationAnswer
+    from strongroom.protocol.derivation import DerivationAnswer
 
 DerivedFile = Annotated[Path, Parameter(help="The .derived file that `strongroom derive` wrote.")]
 

@@ -25,10 +25,6 @@ from strongroom.protocol.broker import (
     Asked,
     CheckoutAnswer,
     CheckoutAsk,
-    CountersignatureAsk,
-    DerivationAnswer,
-    DerivationAsk,
-    DerivationPage,
     Done,
     EnrollmentAnswer,
     EnrollmentAsk,
@@ -60,6 +56,12 @@ from strongroom.protocol.broker import (
     UsageAsk,
     UsagePage,
     WithdrawalAsk,
+)
+from strongroom.protocol.derivation import (
+    CountersignatureAsk,
+    DerivationAnswer,
+    DerivationAsk,
+    DerivationPage,
 )
 
 T = TypeVar("T")

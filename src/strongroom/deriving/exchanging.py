@@ -32,7 +32,7 @@ from strongroom.package import tail
 from strongroom.package.countersigning import write_countersigned
 from strongroom.package.inspect import verify_package
 from strongroom.package.reader import PackageReader
-from strongroom.protocol.broker import DerivationAsk
+from strongroom.protocol.derivation import DerivationAsk
 from strongroom.storage.local import LocalSource
 
 

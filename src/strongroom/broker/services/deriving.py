@@ -39,12 +39,12 @@ from strongroom.license.verdict import Denied, raise_denied
 from strongroom.log.entry import Kind
 from strongroom.package import statement as statements
 from strongroom.package.statement import Statement
-from strongroom.protocol.broker import (
+from strongroom.protocol.broker import ReasonAsk
+from strongroom.protocol.derivation import (
     CountersignatureAsk,
     DerivationAnswer,
     DerivationAsk,
     DerivationPage,
-    ReasonAsk,
 )
 
 

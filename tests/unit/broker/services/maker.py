@@ -22,13 +22,8 @@ from strongroom.license.signing import sign_document
 from strongroom.license.term import Term
 from strongroom.license.terms import Derivations
 from strongroom.package.statement import Statement, sign_statement, signer
-from strongroom.protocol.broker import (
-    AcceptanceAsk,
-    CountersignatureAsk,
-    DerivationAnswer,
-    DerivationAsk,
-    LicenseAsk,
-)
+from strongroom.protocol.broker import AcceptanceAsk, LicenseAsk
+from strongroom.protocol.derivation import CountersignatureAsk, DerivationAnswer, DerivationAsk
 from tests.unit.broker.services.hospital import Clinic, World, refused
 
 BACK = sealing_public_to_text(SealingSecret.generate().public)

@@ -18,13 +18,13 @@ from strongroom.license.terms import Expires
 from strongroom.log.entry import Kind
 from strongroom.protocol.broker import (
     AcceptanceAsk,
-    DerivationAsk,
     LicenseAsk,
     ReasonAsk,
     RevocationAsk,
     SublicenseAsk,
     WithdrawalAsk,
 )
+from strongroom.protocol.derivation import DerivationAsk
 from tests.unit.broker.services.hospital import DAY, NOW, World, refused
 from tests.unit.broker.services.maker import BOTH, Maker, signature
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from strongroom.broker.http.routing import After, Area, Caller, Limit, Repeat
 from strongroom.broker.permission import Permission
 from strongroom.broker.services.deriving import Deriving
-from strongroom.protocol.broker import (
+from strongroom.protocol.broker import ReasonAsk
+from strongroom.protocol.derivation import (
     CountersignatureAsk,
     DerivationAnswer,
     DerivationAsk,
     DerivationPage,
-    ReasonAsk,
 )
 
 
