@@ -17,7 +17,7 @@ from strongroom.license.fields import MAX_COUNT, new_serial
 from strongroom.license.license_file import LicenseFile
 from strongroom.license.period import CounterName, Period
 from strongroom.license.signing import read_unverified
-from strongroom.license.terms import Offline, Predictions
+from strongroom.license.terms import Grace, Offline, Predictions
 from strongroom.log.entry import Kind
 from strongroom.protocol.broker import CheckoutAsk, ReasonAsk, ReturnAsk, UsageAsk
 from tests.unit.broker.http.wire import Wire, code_of
@@ -68,6 +68,41 @@ def test_no_report_uses_up_what_others_share(world: World) -> None:
     assert refused(site.take) == "predictions-used-up"
     clinic.take()
     assert clinic.budget["predictions/total"] == (1000 - given) // 3
+
+
+def test_what_is_given_for_tomorrow_is_not_used_today_and_never_twice(world: World) -> None:
+    """A clock that is set ahead, or a report that lies about the day, takes from tomorrow or from nobody."""
+    site, clinic = narrowed(world, [DAILY, Grace(hours=72, predictions=90)])
+    tomorrow = "2026-11-25"
+    while used(clinic) < 85:
+        site.take()
+        site.use(min(4, site.budget["predictions/day"]))
+    (entry,) = site.take().budget
+    assert entry.later is not None
+    assert entry.limit < entry.later
+    # Said to be of today: the license above is charged with what was given for today.
+    before = used(clinic)
+    site.used[CounterName.PREDICTIONS, TODAY] = entry.later
+    give_back(site)
+    assert used(clinic) == before + entry.limit
+    # Counted in tomorrow, by a clock that is ahead, as often as there is something.
+    for _ in range(4):
+        # There is always something of today as well, for whoever says that nothing was used in it.
+        if used(clinic) + sum(_held(clinic, TODAY)) >= 90:
+            break
+        (entry,) = clinic.take().budget
+        clinic.used[CounterName.PREDICTIONS, tomorrow] = entry.limit if entry.later is None else entry.later
+        give_back(clinic)
+        assert used(clinic, tomorrow) + sum(_held(clinic, tomorrow)) <= 90
+    spent = used(clinic, tomorrow)
+    assert spent > 0
+    world.watch.time += DAY
+    (entry,) = clinic.take().budget
+    assert entry.limit + spent <= 90
+
+
+def _held(machine: Machine, period: str) -> list[int]:
+    return [hold.amount for hold in holds(machine) if hold.first_period <= period <= hold.last_period]
 
 
 def test_a_site_without_limits_of_its_own_uses_up_no_more_than_it_was_given(world: World) -> None:

@@ -226,6 +226,35 @@ def test_a_partner_that_turns_its_state_back_gets_no_larger_quota_from_the_broke
     assert world.used_at_broker() + world.held_at_broker() <= 12
 
 
+def test_no_setting_of_the_clock_brings_tomorrows_slice_today_or_twice(make: Make) -> None:
+    world = make(Predictions(limit=40, per=Period.DAY), Grace(hours=72, predictions=90))
+    session = world.session()
+    for _ in range(38):
+        session.predict(1)
+    session.lease.refresh()
+    (entry,) = session.lease.facts.authority.budget  # type: ignore[union-attr] # a lease has one
+    assert entry.later is not None
+    assert entry.limit <= 2 < entry.later
+    world.wire.is_cut = True
+    now = world.machine.wall()
+    today = 0
+    for days in (0, 1, 2, -1, 0):
+        world.machine.set_wall(now + timedelta(days=days))
+        today += _all(session)
+    assert today <= entry.limit
+    world.pass_time(timedelta(days=1))
+    later = 0
+    for days in (1, 0, -1, 1):
+        world.machine.set_wall(now + timedelta(days=days))
+        later += _all(session)
+    assert 0 < later <= entry.later
+    world.machine.set_wall(now + timedelta(days=1))
+    world.wire.is_cut = False
+    session.lease._renew()
+    session.end()
+    assert world.used_at_broker() == 38 + today + later
+
+
 @pytest.mark.parametrize("terms", [(HUNDRED, GRACE), (GRACE,)], ids=["counted", "uncounted"])
 def test_a_lease_that_was_given_back_serves_nobody_who_has_it_open(
     make: Make, terms: tuple[Term, ...]
