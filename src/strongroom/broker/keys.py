@@ -15,7 +15,9 @@ the same home; nothing here reads them.
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from strongroom._encoding import from_hex
 from strongroom.crypto.digest import DIGEST_BYTES
@@ -37,11 +39,29 @@ def content_key_purpose(package: str) -> bytes:
     return b"content-key/" + from_hex(package, size=DIGEST_BYTES)
 
 
+K = TypeVar("K", SigningKey, LogKey)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Chosen(Generic[K]):
+    """The key that signs at one instant, while the owner document stands: several ask in one second."""
+
+    owner: Owner
+    at: datetime
+    key: K
+
+    def is_for(self, owner: Owner, at: datetime) -> bool:
+        """Tell whether nothing has changed."""
+        return self.owner is owner and self.at == at
+
+
 class BrokerKeys:
     """The keys of one broker. Safe to share between threads."""
 
     __slots__ = (
         "_certificate",
+        "_chosen_log",
+        "_chosen_signing",
         "_home",
         "_id",
         "_intake",
@@ -78,6 +98,8 @@ class BrokerKeys:
         self._owner = home.trust.get(self._id).owner
         self._signing: dict[tuple[str, ...], SigningKey] = {}
         self._log: dict[tuple[str, ...], LogKey] = {}
+        self._chosen_signing: _Chosen[SigningKey] | None = None
+        self._chosen_log: _Chosen[LogKey] | None = None
         self._certificate: tuple[str, str] | None = None
 
     @property
@@ -131,11 +153,14 @@ class BrokerKeys:
             StorageUnavailable: a file cannot be read.
         """
         with self._lock:
-            allowed = self._newest().log_keys(now)
-            names = tuple(public.key_id for public in allowed)
-            if names not in self._log:
-                self._log = {names: self._home.keys.log_key(allowed)}
-            return self._log[names]
+            owner = self._newest()
+            if self._chosen_log is None or not self._chosen_log.is_for(owner, now):
+                allowed = owner.log_keys(now)
+                names = tuple(public.key_id for public in allowed)
+                if names not in self._log:
+                    self._log = {names: self._home.keys.log_key(allowed)}
+                self._chosen_log = _Chosen(owner, now, self._log[names])
+            return self._chosen_log.key
 
     def intake(self) -> SealingKey:
         """Return the key to which the owner's home wraps content keys."""
@@ -178,12 +203,15 @@ class BrokerKeys:
         return self._owner
 
     def _broker_key(self, now: datetime) -> SigningKey:
-        allowed = self._newest().keys_for(Role.BROKER, now)
-        names = tuple(public.key_id for public in allowed)
-        if names not in self._signing:
-            # By all that are allowed, and not by itself: a successor is taken as soon as there is one.
-            self._signing = {names: self._home.keys.owner_key(KeyKind.OWNER_BROKER, allowed)}
-        return self._signing[names]
+        owner = self._newest()
+        if self._chosen_signing is None or not self._chosen_signing.is_for(owner, now):
+            allowed = owner.keys_for(Role.BROKER, now)
+            names = tuple(public.key_id for public in allowed)
+            if names not in self._signing:
+                # By all that are allowed, and not by itself: a successor is taken as soon as there is one.
+                self._signing = {names: self._home.keys.owner_key(KeyKind.OWNER_BROKER, allowed)}
+            self._chosen_signing = _Chosen(owner, now, self._signing[names])
+        return self._chosen_signing.key
 
     def __repr__(self) -> str:
         return f"BrokerKeys(owner={self._id!r})"
