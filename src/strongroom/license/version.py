@@ -10,16 +10,19 @@ leading zeros.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from strongroom.errors import FormatError
 
+_MOST_REMEMBERED: Final = 256
 VersionNumber = tuple[int, int, int]
 
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,5}")
 _COUNT: Final = 1_000_000
 
 
+@lru_cache(maxsize=_MOST_REMEMBERED)
 def version_number(text: str) -> VersionNumber:
     """Read ``N.N.N``.
 
