@@ -8,7 +8,8 @@ the second, ``joserfc``, takes a token apart by itself, which is what it is aske
 the worker's one-time key taken in, a content key unwrapped and wrapped twice, one signature made. Then
 whoever waits is taken into one transaction, which writes the rows that a renewal writes (the lease before
 ended and its hold freed; usage, count, lease, hold, seat; two entries of the log, their subjects, a tile,
-the head), hashes the entries, signs once by Ed25519, and is durable before anybody goes on.
+the head), commits to both records under salt and hashes them into the tree (spec/log.md), signs once by
+Ed25519, and is durable before anybody goes on.
 """
 
 from __future__ import annotations
@@ -31,12 +32,14 @@ from strongroom.crypto.digest import sha256
 from strongroom.crypto.ed25519 import Ed25519Secret
 from strongroom.crypto.hpke import SealingPublic
 from strongroom.crypto.signature import SigningPublic, SigningSecret
+from strongroom.log.entry import SALT_BYTES
 
 LEASE_BYTES = 5200
 """A token with two envelopes of X-Wing."""
 USAGE_BYTES = 650
 """A token of a usage report."""
-ENTRY, DISCLOSURE = bytes(110), bytes(700)
+ENTRY, DISCLOSURE, USAGE, NODE = bytes(110), bytes(700), bytes(USAGE_BYTES), bytes(65)
+"""A tree of hashes has as many inner nodes as leaves, less one."""
 TILE = bytes(32 * 128)
 SUBJECTS = 9
 """Of the two entries of a renewal."""
@@ -103,11 +106,18 @@ class BareGrants:
                 group, self._queue = self._queue[:_MOST_IN_GROUP], self._queue[_MOST_IN_GROUP:]
             if not group:
                 return
-            for _ in range(2 * len(group)):
-                sha256(ENTRY)
+            for lease, _ in group:
+                _hash_entry(lease)
+                _hash_entry(USAGE)
             self._commit([lease for lease, _ in group], self._log.sign(bytes(150)))
             for _, done in group:
                 done.release()
+
+
+def _hash_entry(token: bytes) -> None:
+    """Hash what an entry of the log takes: its document, its record under fresh salt, itself, a node."""
+    for hashed in (token, secrets.token_bytes(SALT_BYTES) + DISCLOSURE, ENTRY, NODE):
+        sha256(hashed)
 
 
 _TABLES = (
