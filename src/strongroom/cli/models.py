@@ -25,7 +25,8 @@ def models(*, shared: Shared = SHARED) -> None:
 
     One line for each model and license: until when, how many predictions are left, whether it opens now.
     With an owner's broker, also what it offers and is not accepted yet, what it has suspended, and what
-    was requested. What is left is counted here: what other installations used, the broker knows.
+    was requested. Where that broker is silent, how long a model works without it, with its grace, or why it
+    does not any more. What is left is counted here: what other installations used, the broker knows.
 
     Examples:
         $ strongroom models
@@ -37,10 +38,13 @@ def models(*, shared: Shared = SHARED) -> None:
         VerificationError: the stored document of an owner does not verify.
         StorageUnavailable: a folder cannot be read.
     """
+    from strongroom.leasing.silence import is_silence
+
     home = shared.open_home()
     answers, silent = _ask_brokers(home)
     candidates = home.catalog.candidates()
-    found = [_try(shared, home, candidate) for candidate in candidates]
+    outages = frozenset(owner for owner, error in silent if is_silence(error))
+    found = [_try(shared, home, candidate, outages) for candidate in candidates]
     covered = {candidate.license.license_id for candidate in candidates}
     found += [
         _without_package(each) for each in home.catalog.licenses.all() if each.license_id not in covered
@@ -49,6 +53,7 @@ def models(*, shared: Shared = SHARED) -> None:
     found += _requested(home)
     for each in found:
         each.pop("was", None)
+        each.setdefault("works_until", None)
     rows = [
         (
             str(each["model"]),
@@ -61,19 +66,21 @@ def models(*, shared: Shared = SHARED) -> None:
     ]
     columns = ("model", "license", "until", "left", "status")
     shared.terminal.table(
-        {"models": found, "broker_errors": [error.code for error in silent]},
+        {"models": found, "broker_errors": [error.code for _, error in silent]},
         columns,
         rows,
         empty="There are no licenses here; accept one first.",
     )
-    for error in silent:
+    for _, error in silent:
         # Not the exit code: what is ready here opens, whether the broker answers now or not.
         shared.terminal.warning(f"{error}; this is what the home knows")
 
 
 def _status(found: dict[str, Any]) -> str:
     purposes = found["purposes"]
-    return f"{found['status']}: --purpose {'|'.join(purposes)}" if purposes else str(found["status"])
+    status = f"{found['status']}: --purpose {'|'.join(purposes)}" if purposes else str(found["status"])
+    until = found["works_until"]
+    return status if until is None else f"{status}; without the broker until {until}"
 
 
 def _last_day(until: str | None) -> str:
@@ -83,7 +90,7 @@ def _last_day(until: str | None) -> str:
     return "-" if until is None else f"{from_instant(until) - timedelta(seconds=1):%Y-%m-%d}"
 
 
-def _try(shared: Shared, home: Home, candidate: Candidate) -> dict[str, Any]:
+def _try(shared: Shared, home: Home, candidate: Candidate, outages: frozenset[str]) -> dict[str, Any]:
     from strongroom._encoding import to_instant
 
     name = f"{candidate.owner.label}/{candidate.package.name}@{candidate.package.version}"
@@ -123,7 +130,25 @@ def _try(shared: Shared, home: Home, candidate: Candidate) -> dict[str, Any]:
     elif refusal is not None and refusal.is_final:
         # The word of its last answer, unless it says something else now.
         found.update(status=f"refused: {refusal.code}", reason=refusal.message, was=found["status"])
+    elif opened.release is None and candidate.owner.id in outages:
+        found.update(_without_broker(home, opened, shared.now))
     return found
+
+
+def _without_broker(home: Home, opened: Opening, now: datetime) -> dict[str, Any]:
+    """Say how long it still works, where its broker does not answer."""
+    from strongroom._encoding import to_instant
+    from strongroom.leasing.outage import outlook
+
+    try:
+        found = outlook(home, opened, now)
+    except Error as error:
+        return {"status": f"refused: {error.code}", "reason": str(error)}
+    if found is None:
+        return {}
+    if found.denied is not None:
+        return {"status": f"refused: {found.denied.code}", "reason": found.denied.reason}
+    return {"works_until": to_instant(found.until), "reason": "its broker does not answer"}
 
 
 def _open(shared: Shared, home: Home, candidate: Candidate, reference: str) -> tuple[Opening, list[str]]:
@@ -159,8 +184,8 @@ def _end_of(opened: Opening) -> datetime | None:
 
 def _ask_brokers(
     home: Home,
-) -> tuple[list[tuple[Line, LicenseAnswer]], list[BrokerError | LicenseDenied]]:
-    """Return what the brokers have for this party, and why those that did not answer did not.
+) -> tuple[list[tuple[Line, LicenseAnswer]], list[tuple[str, BrokerError | LicenseDenied]]]:
+    """Return what the brokers have for this party, and of which owner one did not answer, and why.
 
     What they withdrew is kept first: it says what opens.
     """
@@ -169,7 +194,7 @@ def _ask_brokers(
     from strongroom.leasing.hearing import keep_withdrawals
 
     answers: list[tuple[Line, LicenseAnswer]] = []
-    silent: list[BrokerError | LicenseDenied] = []
+    silent: list[tuple[str, BrokerError | LicenseDenied]] = []
     for line in lines(home):
         if line.is_own:
             continue
@@ -182,7 +207,7 @@ def _ask_brokers(
                     # Under an owner document that is not known here yet; a lease brings both.
                     continue
         except (BrokerError, LicenseDenied) as error:
-            silent.append(error)
+            silent.append((line.owner.id, error))
     return answers, silent
 
 
