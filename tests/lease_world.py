@@ -47,6 +47,7 @@ from strongroom.revoking import revoke, withdraw_version
 from strongroom.runtime.surroundings import Surroundings
 from strongroom.sending import send
 from tests.parties import found_owner, found_partner, right_now, seal_model
+from tests.servers.application import messages_compiled_once
 from tests.servers.sqlite import lay_tables
 from tests.simulators.broker_wire import BrokerWire
 from tests.simulators.clocks import HeldClock
@@ -303,7 +304,10 @@ def _start(
     database_url = database_url or default_database(home)
     files.make_folder(database_path(home).parent)
     lay_tables(database_url)
-    broker = assemble(home, HttpSettings(url=url, **http), settings, clock=clock, database_url=database_url)
+    with messages_compiled_once():
+        broker = assemble(
+            home, HttpSettings(url=url, **http), settings, clock=clock, database_url=database_url
+        )
     broker.__enter__()
     admit_owner(broker, home)
     return broker

@@ -27,6 +27,7 @@ from strongroom.errors import BrokerUnavailable
 from strongroom.home import files
 from strongroom.home.home import Home
 from strongroom.keys.invite import BrokerAddress
+from tests.servers.application import messages_compiled_once
 from tests.servers.sqlite import lay_tables
 
 URL: Final = "https://broker.hospital.example"
@@ -51,7 +52,8 @@ class InProcessBroker:
         """Answer from now on."""
         files.make_folder(database_path(self._home).parent)
         lay_tables(default_database(self._home))
-        broker = assemble(self._home, HttpSettings(url=URL), self._settings)
+        with messages_compiled_once():
+            broker = assemble(self._home, HttpSettings(url=URL), self._settings)
         broker.__enter__()
         admit_owner(broker, self._home)
         self._home.brokers.keep(broker.keys.owner_id, BrokerAddress(url=URL, ca=_authority()))

@@ -26,6 +26,7 @@ from strongroom.keys.assertion import ClientAssertion
 from strongroom.keys.identity import member_id, runtime_id
 from strongroom.keys.key_pair import SigningKey
 from strongroom.protocol.broker import API_PREFIX, ASSERTION_TYPE
+from tests.servers.application import messages_compiled_once
 from tests.unit.broker.services.hospital import World
 
 URL = "https://broker.example:8443"
@@ -38,15 +39,16 @@ class Wire:
         self.world = world
         self.log = StringIO()
         self.settings = HttpSettings(url=URL, **http)
-        self.broker: Broker = wire(
-            world.store,
-            world.ledger,
-            world.keys,
-            self.settings,
-            Settings(),
-            clock=world.watch,
-            log_to=RequestLog(self.log),
-        )
+        with messages_compiled_once():
+            self.broker: Broker = wire(
+                world.store,
+                world.ledger,
+                world.keys,
+                self.settings,
+                Settings(),
+                clock=world.watch,
+                log_to=RequestLog(self.log),
+            )
         self.client = TestClient(self.broker.app, base_url=URL, raise_server_exceptions=False)
 
     def member(self, home: Home) -> Asker:
