@@ -14,6 +14,10 @@ KILLS ?= 500
 PROCESSES ?= $(shell expr $$(nproc) + 1)
 REQUESTS ?= 2000
 
+# Where it is set, as in many containers, each of the thousand processes that tests start would compile
+# all of the program anew, and each test process all tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 SHELL := bash
