@@ -68,7 +68,10 @@ fix: $(VENV)/dev.stamp ## format, and repair what ruff can
 	$(BIN)/ruff check --fix .
 
 .PHONY: test
-test: lint clients ## lint, types, all tests, coverage gates
+test: lint tests ## lint, types, all tests, coverage gates
+
+.PHONY: tests
+tests: $(VENV)/dev.stamp clients ## all tests, coverage gates
 	$(BIN)/python tools/coverage_everywhere.py --on
 	rm -f .coverage .coverage.*
 	touch .coverage-under-way; trap 'rm -f .coverage-under-way' EXIT; $(BIN)/coverage run -m pytest -n $(PROCESSES) --dist worksteal
