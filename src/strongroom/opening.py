@@ -52,10 +52,6 @@ AskWithdrawals = Callable[[Home, Owner, str], None]
 _OF_THE_CLOCK: Final = frozenset({Code.CLOCK_SET_BACK, Code.NOT_YET_VALID, Code.EXPIRED})
 
 
-REACHED: Final = Level.LOCAL
-"""The level that an installation reaches: its worker runs under the account of whoever opens the model."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
     """A model that may be opened: who, what, under which license, with which key file."""
@@ -75,6 +71,12 @@ class Opening:
     """What is known but for counts and marks, which ``home.marks`` adds under its lock."""
     allowed: Allowed
     """The verdict at the time of opening; every use is decided anew."""
+    shown: tuple[str, ...] = ()
+    """The facts from which the level follows (``license.protection``), for a broker."""
+
+    def at(self, level: Level, shown: tuple[str, ...]) -> Opening:
+        """Return it with the level that the worker turned out to have."""
+        return replace(self, request=replace(self.request, level=level), shown=shown)
 
     @property
     def place(self) -> LeasePlace:
@@ -93,7 +95,7 @@ def open_model(
     *,
     now: datetime,
     right: Right = Right.PREDICT,
-    level: Level = REACHED,
+    level: Level = Level.LOCAL,
     purpose: str | None = None,
     license_id: str | None = None,
     boot: Boot | None = None,
@@ -106,7 +108,7 @@ def open_model(
         reference: A path, or ``[owner/]name[@version]``.
         now: What the clock says.
         right: What the model is opened for.
-        level: The protection level that the worker will have.
+        level: The protection level that the worker will have. Whoever starts one sees to it that it has.
         purpose: What the answers are for, where the license asks.
         license_id: Which license to use, where several fit.
         boot: The boot clock; None: the kernel's.

@@ -154,6 +154,7 @@ class Model:
         return Wish(
             runtime=runtime.name,
             level=Level.SEALED,
+            facts=(),
             owner=OWNER.id,
             name="risk",
             version="1.2.0",

@@ -12,7 +12,7 @@ left (spec/license.md, "Giving leases").
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -25,6 +25,7 @@ from strongroom.license.codes import Code
 from strongroom.license.evaluate import evaluate
 from strongroom.license.offline import end_of_offline
 from strongroom.license.period import CounterKey, CounterName, Period
+from strongroom.license.protection import counted, lacking
 from strongroom.license.request import AtOwner, Budget, Facts, Level, Request, Right, Withdrawn
 from strongroom.license.standing import break_glass_of, grace_of
 from strongroom.license.terms import Counted, Expires, Grace, Purpose, Runtimes
@@ -47,6 +48,8 @@ class Wish:
     runtime: str
     level: Level
     """What the runtime says of itself."""
+    facts: Collection[str]
+    """From what it follows (``license.protection``); what is above them is not believed."""
     owner: str
     name: str
     version: str
@@ -191,7 +194,15 @@ def _first_denied(
             return None
         if found is None or (found.code is Code.RIGHT_NOT_GRANTED and verdict.code is not found.code):
             found = verdict
-    return found
+    return _with_facts(found, wish)
+
+
+def _with_facts(denied: Denied | None, wish: Wish) -> Denied | None:
+    """Say of a level that is too low what was not shown."""
+    if denied is None or denied.code is not Code.LEVEL_TOO_LOW:
+        return denied
+    missing = ", ".join(lacking(wish.facts))
+    return replace(denied, reason=f"{denied.reason}; not shown: {missing}") if missing else denied
 
 
 def _request(chain: LicenseChain, wish: Wish, right: Right, amounts: Mapping[str, int]) -> Request:
@@ -202,7 +213,7 @@ def _request(chain: LicenseChain, wish: Wish, right: Right, amounts: Mapping[str
         version=wish.version,
         package_digest=wish.package,
         # Higher levels are shown by evidence, not said.
-        level=Level.SEALED if wish.level.reaches(Level.SEALED) else wish.level,
+        level=counted(wish.level, wish.facts),
         runtime=wish.runtime,
         purpose=_any_purpose(chain),
         **amounts,

@@ -46,19 +46,19 @@ class SessionOptions:
             Error: what `strongroom open` refuses with.
             UsageError: a pass-phrase is needed and nobody can be asked.
         """
-        from strongroom import opening
         from strongroom.cli._broker import ask_withdrawals
+        from strongroom.cli._level import open_here
         from strongroom.cli._secret import LICENSE, read_passphrase
         from strongroom.license.documents import PassphraseFile
 
         home = shared.open_home()
-        opened = opening.open_model(
+        opened = open_here(
+            shared,
             home,
             model,
             right=right,
             license_id=self.license,
             purpose=self.purpose,
-            now=shared.now,
             ask_withdrawals=ask_withdrawals,
         )
         of_license = None

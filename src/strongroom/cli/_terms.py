@@ -89,13 +89,19 @@ class TermOptions:
     def warn(self, shared: Shared) -> None:
         """Say it if what was typed gives a license that no installation can use."""
         from strongroom.license.request import Level
-        from strongroom.opening import REACHED
 
-        if self.level is not None and not REACHED.reaches(Level(self.level)):
+        if self.level is None or Level(self.level) is Level.LOCAL:
+            return
+        if Level(self.level) is not Level.SEALED:
             shared.terminal.warning(
-                f"no installation reaches the level {self.level} yet, only {REACHED}: "
+                f"no installation reaches the level {self.level} yet, only {Level.LOCAL} and {Level.SEALED}: "
                 "nothing opens under this license until one does"
             )
+            return
+        shared.terminal.note(
+            "It opens only where a service account runs the model: 'strongroom doctor' there says what is "
+            "missing. Below attested, the level is the partner's own signed statement."
+        )
 
     def terms(self, model: str, *, runtimes: int, now: datetime) -> list[Term]:
         """Return the terms that were typed.

@@ -39,14 +39,15 @@ def break_glass(
         FormatError: the reason is no line of text.
         StorageUnavailable: a file cannot be read or written.
     """
-    from strongroom import leasing, opening
+    from strongroom import leasing
     from strongroom._encoding import to_instant
     from strongroom.cli._broker import demand_line
+    from strongroom.cli._level import open_here
     from strongroom.cli._moment import shown
     from strongroom.home.boot_clock import OnlineClock, SystemBoot
 
     home = shared.open_home()
-    opened = opening.open_model(home, model, license_id=license, purpose=purpose, now=shared.now)
+    opened = open_here(shared, home, model, license_id=license, purpose=purpose)
     line = demand_line(home, opened.owner.id, as_runtime=True)
     if not shared.terminal.confirm(f"Break the glass for {opened.statement.name}?", yes=shared.yes):
         raise UsageError("the glass is not broken", code="not-broken")

@@ -141,11 +141,11 @@ def return_(
         BrokerRefused: the broker refuses.
         StorageUnavailable: a file cannot be read or written.
     """
-    from strongroom import opening
     from strongroom.cli._broker import answering, demand_line
+    from strongroom.cli._level import open_here
 
     home = shared.open_home()
-    opened = opening.open_model(home, model, license_id=license, purpose=purpose, now=shared.now)
+    opened = open_here(shared, home, model, license_id=license, purpose=purpose)
     line = demand_line(home, opened.owner.id, as_runtime=True)
     with answering(line):
         returned = give_back(home, opened, line)

@@ -153,16 +153,16 @@ def _without_broker(home: Home, opened: Opening, now: datetime) -> dict[str, Any
 
 def _open(shared: Shared, home: Home, candidate: Candidate, reference: str) -> tuple[Opening, list[str]]:
     """Open it as far as that goes; for a purpose that the license allows, where it asks for one."""
-    from strongroom import opening
+    from strongroom.cli._level import open_here
 
     license = candidate.license.license_id
     try:
-        return opening.open_model(home, reference, license_id=license, now=shared.now), []
+        return open_here(shared, home, reference, license_id=license), []
     except LicenseDenied as denied:
         purposes = _purposes(home, candidate) if denied.code == "purpose-missing" else []
         if not purposes:
             raise
-    opened = opening.open_model(home, reference, license_id=license, purpose=purposes[0], now=shared.now)
+    opened = open_here(shared, home, reference, license_id=license, purpose=purposes[0])
     return opened, purposes
 
 

@@ -42,16 +42,17 @@ def open_(
         LicenseDenied: the license says no.
         NoMatchingKey: this installation has no key for it.
     """
-    from strongroom import opening
     from strongroom.cli._broker import ask_withdrawals
+    from strongroom.cli._level import open_here
 
     home = shared.open_home()
-    opened = opening.open_model(
+    opened = open_here(
+        shared,
         home,
         model,
+        certain=True,
         license_id=license,
         purpose=purpose,
-        now=shared.now,
         ask_withdrawals=ask_withdrawals,
     )
     lease = _lease(home, opened)

@@ -39,6 +39,9 @@ def run(
     socket: Annotated[
         Path | None, Parameter(metavar="PATH", help="A Unix socket in place of an address; needs no token.")
     ] = None,
+    socket_group: Annotated[
+        str | None, Parameter(metavar="GROUP", help="Whose members may use the socket, beside this user.")
+    ] = None,
     new_token: Annotated[
         bool, Parameter(help="Make a new token; this server, and those started later, refuse the old one.")
     ] = False,
@@ -56,6 +59,7 @@ def run(
         $ strongroom run risk
         $ strongroom run risk fraud --listen 127.0.0.1:9000
         $ strongroom run risk --socket /run/user/1000/risk.sock
+        $ strongroom run risk --socket /run/strongroom/risk.sock --socket-group clinic-apps
 
     Raises:
         UsageError: an address that is taken, or options that do not fit together.
@@ -67,6 +71,8 @@ def run(
         raise UsageError("--listen and --socket exclude each other", code="listen-or-socket")
     if not models:
         raise UsageError("no model is named", code="no-model", hint="strongroom models lists them")
+    if socket is None and socket_group is not None:
+        raise UsageError("only a Unix socket has a group", code="listen-or-socket", hint="--socket PATH")
     if socket is not None and new_token:
         raise UsageError("a Unix socket has no token", code="listen-or-socket")
     from contextlib import ExitStack
@@ -85,7 +91,7 @@ def run(
     )
     with ExitStack() as stack:
         # The address first: whoever typed one that is taken need not wait for models.
-        listener = stack.enter_context(_listener(listen or _ADDRESS, socket))
+        listener = stack.enter_context(_listener(listen or _ADDRESS, socket, socket_group))
         served = [
             _start(partial(_open, shared, model, options, each), shared, settings.max_waiting, stack.callback)
             for model, each in zip(models, secrets, strict=True)
@@ -101,11 +107,11 @@ def run(
         ).run()
 
 
-def _listener(listen: str, path: Path | None) -> AbstractContextManager[socket.socket]:
+def _listener(listen: str, path: Path | None, group: str | None) -> AbstractContextManager[socket.socket]:
     from strongroom.cli.broker import address_of
     from strongroom.serving.address import listen_on_loopback, listen_on_socket
 
-    return listen_on_loopback(*address_of(listen)) if path is None else listen_on_socket(path)
+    return listen_on_loopback(*address_of(listen)) if path is None else listen_on_socket(path, group)
 
 
 def _start(

@@ -22,6 +22,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
 from strongroom.connection.broker_client import BrokerClient
 from strongroom.errors import BrokerRefused, Error, LicenseDenied, ObjectNotFound
@@ -340,6 +341,7 @@ class Leaseholder:
             runtime=self._opening.request.runtime,
             package=self.place.package,
             level=self._opening.request.level,
+            facts=self._opening.shown or UNSET,
             worker_key=worker_key_digest(sealing_public_from_text(worker_key)),
             nonce=new_serial(),
             previous=previous,

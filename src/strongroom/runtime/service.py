@@ -23,6 +23,7 @@ from typing import Final
 from strongroom._encoding import to_instant
 from strongroom._limits import LIMITS
 from strongroom.errors import Error, FormatError, NoMatchingKey, StorageUnavailable, UnsupportedError
+from strongroom.hardening.account import look
 from strongroom.home.home import Home
 from strongroom.keys.owner import Owner
 from strongroom.leasing.hearing import asker
@@ -36,6 +37,7 @@ from strongroom.metering.meter import Meter
 from strongroom.opening import Opening, Release, open_model
 from strongroom.package.contents import Schema
 from strongroom.runtime.authorization import KeyFile
+from strongroom.runtime.level import explaining, foresee, reached
 from strongroom.runtime.supervisor import Supervisor
 from strongroom.runtime.surroundings import Surroundings
 from strongroom.runtime.watch import ClientLost, Watch
@@ -103,27 +105,40 @@ class _Service:
             None if wish.home is None else Path(wish.home),
             passphrase=_reader_of(wish.pipes.supervisor_key),
         )
-        opening = open_model(
-            home,
-            wish.reference,
-            now=self._around.clock(),
-            right=right,
-            purpose=wish.purpose,
-            license_id=wish.license,
-            boot=self._around.boot,
-            ask_withdrawals=asker(lambda home, owner: self._around.connect(home, owner, self._around.clock)),
-        )
+        traits = look(home.path)
+        at_best = foresee(traits)
+        with explaining(at_best):
+            opening = open_model(
+                home,
+                wish.reference,
+                now=self._around.clock(),
+                right=right,
+                level=at_best.level,
+                purpose=wish.purpose,
+                license_id=wish.license,
+                boot=self._around.boot,
+                ask_withdrawals=asker(
+                    lambda home, owner: self._around.connect(home, owner, self._around.clock)
+                ),
+            )
         worker = self._start_worker(home, opening, wish.pipes)
-        if opening.release is None:
-            return self._open_by_lease(home, opening, worker)
-        return self._open_by_file(home, opening, worker, opening.release)
+        # Nothing is loaded, and no lease is asked for, before the worker has said what confines it.
+        worker_key = worker.process.prepare()
+        found = reached(worker.process.report, traits)
+        opening = opening.at(found.level, found.facts)
+        with explaining(found):
+            if opening.release is None:
+                return self._open_by_lease(home, opening, worker, worker_key)
+            return self._open_by_file(home, opening, worker, opening.release)
 
     def _open_by_file(
         self, home: Home, opening: Opening, worker: _Worker, release: Release
     ) -> tuple[Opened, Supervisor]:
-        schema = worker.load(opening, release=release.token)
         meter = Meter(home.marks, opening.chain, opening.request, opening.facts)
         authorization = KeyFile(self._around.clock)
+        # Decided before anything is decrypted, and again when it has taken its time.
+        meter.check(authorization.now())
+        schema = worker.load(opening, release=release.token)
         allowed = meter.check(authorization.now())
         self._stack.callback(meter.close)
         supervisor = Supervisor(
@@ -136,8 +151,9 @@ class _Service:
         )
         return _opened(opening, schema, allowed, meter, explains=worker.process.explains), supervisor
 
-    def _open_by_lease(self, home: Home, opening: Opening, worker: _Worker) -> tuple[Opened, Supervisor]:
-        worker_key = worker.process.prepare()
+    def _open_by_lease(
+        self, home: Home, opening: Opening, worker: _Worker, worker_key: str
+    ) -> tuple[Opened, Supervisor]:
         clock = self._around.online_clock
         client = self._around.connect(home, opening.owner.id, self._around.clock)
         self._stack.callback(client.close)

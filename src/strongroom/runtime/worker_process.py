@@ -1,7 +1,7 @@
 """The sealed worker as the supervisor sees it: start it, ask it, and be sure that it ends.
 
     worker = WorkerProcess.start(pass_fds=[package_fd, sealing_key_fd], waiter=watch.waiter)
-    worker_key = worker.prepare()                 # where a lease is to be taken
+    worker_key = worker.prepare()                 # and worker.report: what confines it
     schema = worker.load(load)
     answer = worker.ask(frame)
     worker.end()
@@ -22,6 +22,7 @@ from typing import Final
 
 from strongroom.errors import FormatError, WorkerLost
 from strongroom.hardening.limits import WorkerLimits
+from strongroom.hardening.report import Report
 from strongroom.package.contents import Schema
 from strongroom.runtime.watch import ClientLost
 from strongroom.worker.channel import Channel
@@ -40,6 +41,8 @@ class WorkerProcess:
         self._channel = channel
         self.explains = False
         """Whether the loaded model can say what each column contributed."""
+        self.report = Report(())
+        """What confines it, once it has said so."""
 
     @classmethod
     def start(cls, *, pass_fds: Iterable[int], waiter: Callable[[int], Callable[[], None]]) -> WorkerProcess:
@@ -89,7 +92,7 @@ class WorkerProcess:
         return message.schema
 
     def prepare(self) -> str:
-        """Have the worker make its one-time key; returns the public text.
+        """Have the worker make its one-time key and say what confines it; returns the key's public text.
 
         Raises:
             Error: whatever the worker refuses with.
@@ -98,6 +101,12 @@ class WorkerProcess:
         message = self._begin(Prepare())
         if not isinstance(message, Prepared):
             raise FormatError("the sealed worker answers something else", code="unexpected-message")
+        try:
+            self.report = Report.from_json(message.report)
+        except (KeyError, ValueError) as error:
+            raise FormatError(
+                "the sealed worker reports what nobody knows", code="unexpected-message"
+            ) from error
         return message.worker_key
 
     def _begin(self, message: Message) -> Message:

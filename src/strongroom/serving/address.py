@@ -10,6 +10,7 @@ connect; on a Unix socket without, because its permissions keep the others out.
 from __future__ import annotations
 
 import errno
+import grp
 import ipaddress
 import os
 import socket
@@ -53,14 +54,19 @@ def listen_on_loopback(host: str, port: int) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def listen_on_socket(path: Path) -> Iterator[socket.socket]:
-    """Make a Unix socket that only this user can connect to; it is removed at the end.
+def listen_on_socket(path: Path, group: str | None = None) -> Iterator[socket.socket]:
+    """Make a Unix socket that only this user, or a group, can connect to; it is removed at the end.
 
     A socket that nobody listens on any more is replaced. Anything else at that path stays.
 
+    Args:
+        path: Where.
+        group: Whose members can connect as well, of which this user has to be one; None: nobody else.
+
     Raises:
-        UsageError: The path is too long, something else is there (code ``socket-path``), or somebody
-            listens there (code ``address-in-use``).
+        UsageError: The path is too long, something else is there (code ``socket-path``), somebody
+            listens there (code ``address-in-use``), or there is no such group, or it is not one of
+            this user's (code ``socket-group``).
         StorageUnavailable: It cannot be made.
     """
     name = os.fsencode(path)
@@ -70,6 +76,7 @@ def listen_on_socket(path: Path) -> Iterator[socket.socket]:
             code="socket-path",
             hint="choose a shorter one, such as /run/user/1000/risk.sock",
         )
+    group_id = None if group is None else _group_id(group)
     _remove_abandoned(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with listener:
@@ -82,6 +89,12 @@ def listen_on_socket(path: Path) -> Iterator[socket.socket]:
         finally:
             os.umask(before)
         made = path.lstat()
+        try:
+            if group_id is not None:
+                _open_to_group(path, group_id, str(group))
+        except UsageError:
+            _remove_own(path, made)
+            raise
         listener.listen(BACKLOG)
         try:
             yield listener
@@ -95,6 +108,28 @@ def _is_loopback(host: str) -> bool:
     except ValueError:
         # A name may come to mean another address.
         return False
+
+
+def _group_id(group: str) -> int:
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError as error:
+        raise UsageError(
+            f"there is no group {group}", code="socket-group", hint=f"groupadd --system {group}"
+        ) from error
+
+
+def _open_to_group(path: Path, group_id: int, group: str) -> None:
+    try:
+        # The group first: for a moment it is closed to everybody, and never open to another group.
+        os.chown(path, -1, group_id, follow_symlinks=False)
+        path.chmod(0o660)
+    except OSError as error:
+        raise UsageError(
+            f"the socket cannot be given to the group {group}: {error.strerror}",
+            code="socket-group",
+            hint=f"make this account a member of it: usermod --append --groups {group} ACCOUNT",
+        ) from error
 
 
 def _remove_abandoned(path: Path) -> None:

@@ -90,7 +90,7 @@ class Opened(_Message, frozen=True, kw_only=True, tag="opened"):
 
 
 class Prepare(_Message, frozen=True, kw_only=True, tag="prepare"):
-    """Supervisor: make the one-time key of this worker. Before ``load``, and only once."""
+    """Supervisor: make the one-time key, and say what confines you. Before ``load``, and only once."""
 
 
 class Prepared(_Message, frozen=True, kw_only=True, tag="prepared"):
@@ -98,6 +98,8 @@ class Prepared(_Message, frozen=True, kw_only=True, tag="prepared"):
 
     worker_key: str
     """Public text."""
+    report: list[dict[str, str | bool]] = []
+    """What confines it, as ``hardening.report.Report.to_json`` writes it; what is not named does not hold."""
 
 
 class Load(_Message, frozen=True, kw_only=True, tag="load"):

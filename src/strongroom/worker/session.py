@@ -102,7 +102,7 @@ class Session:
         # can be opened by this process alone.
         one_time = SealingKey.generate()
         self._memory.put(bytearray(one_time.secret.to_bytes()))
-        self._channel.send(Frame(Prepared(worker_key=one_time.public_text)))
+        self._channel.send(Frame(Prepared(worker_key=one_time.public_text, report=self._report.to_json())))
 
     def _take_one_time(self) -> SealingKey | None:
         waiting = self._memory.take()

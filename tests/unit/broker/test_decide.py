@@ -13,6 +13,7 @@ from strongroom.broker.slices import Amounts
 from strongroom.license.chain import LicenseChain
 from strongroom.license.codes import Code
 from strongroom.license.period import CounterKey, CounterName, Period
+from strongroom.license.protection import SEALED, Fact
 from strongroom.license.request import Level, Right, Withdrawn
 from strongroom.license.terms import (
     BreakGlass,
@@ -45,6 +46,7 @@ def wish(**changes: Any) -> Wish:
     members: dict[str, Any] = {
         "runtime": RUNTIME,
         "level": Level.SEALED,
+        "facts": SEALED,
         "owner": OWNER.id,
         "name": "risk",
         "version": "1.2.0",
@@ -142,6 +144,16 @@ class TestTerms:
         assert (
             denied(chain_of(Levels(at_least=Level.SEALED)), wish(level=Level.LOCAL)).code == "level-too-low"
         )
+
+    @pytest.mark.parametrize("fact", list(Fact))
+    def test_a_level_counts_for_no_more_than_the_facts_that_are_shown(self, fact: Fact) -> None:
+        chain = chain_of(Levels(at_least=Level.SEALED))
+        for said in (Level.SEALED, Level.ATTESTED):
+            refusal = denied(chain, wish(level=said, facts=SEALED - {fact} | {"of-a-later-version"}))
+            assert refusal.code == "level-too-low"
+            assert refusal.reason.endswith(f"reached is local; not shown: {fact}")
+        given(chain, wish(facts=SEALED | {"of-a-later-version"}))
+        given(chain_of(Levels(at_least=Level.LOCAL)), wish(facts=()))
 
     @pytest.mark.parametrize(
         "right", [Right.PREDICT, Right.EVALUATE, Right.EXPLAIN, Right.EXPORT, Right.MODIFY]

@@ -16,7 +16,7 @@ import pytest
 from strongroom.cli._shared import Shared
 from strongroom.cli.doctor import kernel, library, party, protection
 from strongroom.cli.doctor.finding import Finding, Level
-from strongroom.hardening.report import Measure
+from strongroom.license.protection import Fact
 from tests.scenarios.command_line import run_in_process
 from tests.unit.cli.conftest import Party, Scene
 
@@ -160,9 +160,9 @@ def test_the_kernel_is_asked_and_not_guessed() -> None:
 
 
 def test_the_level_of_this_machine_is_said() -> None:
-    finding = next(iter(protection.findings()))
+    finding = next(iter(protection.findings(Shared())))
     assert finding.message.startswith("local: a model runs under a user's own account")
-    assert "sealed, attested, hosted yet" in finding.message
+    assert "for sealed there is missing: own-account" in finding.message
 
 
 def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,10 +215,10 @@ def test_the_clock_of_a_command_line_is_read_once() -> None:
     assert shared.now == first
 
 
-def test_the_measures_of_a_worker_are_told_each_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    held = {each.check: each for each in protection.findings()}
-    assert held["worker, programs"].level is Level.PASS
+def test_the_facts_are_told_each_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = {each.check: each for each in protection.findings(Shared())}
+    assert held["fact, programs"].level is Level.PASS
     monkeypatch.setattr("sys.executable", "/bin/false")
-    lacking = [each for each in protection.findings() if each.check.startswith("worker, ")]
-    assert len(lacking) == len(Measure)
+    lacking = [each for each in protection.findings(Shared()) if each.check.startswith("fact, ")]
+    assert len(lacking) == len(Fact)
     assert all(each.level is Level.WARN and each.fix for each in lacking)

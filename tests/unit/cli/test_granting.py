@@ -116,15 +116,18 @@ def test_a_grant_that_cannot_be_meant_is_refused(hospital: Party, words: tuple[s
     hospital.run("grant", *words, code=2)
 
 
-def test_a_level_that_no_installation_reaches_is_warned_of(scene: Scene) -> None:
+def test_what_a_level_asks_for_is_said(scene: Scene) -> None:
     words = ("grant", scene.enrollment, "risk", "--fingerprint", scene.fingerprint, "-o", "-", "--level")
     assert "no installation reaches" not in scene.hospital.run(*words, "local").stderr
-    warned = scene.hospital.run(*words, "sealed").stderr
-    assert "no installation reaches the level sealed yet, only local" in warned
+    warned = scene.hospital.run(*words, "attested").stderr
+    assert "no installation reaches the level attested yet, only local and sealed" in warned
+    noted = scene.hospital.run(*words, "sealed").stderr
+    assert "opens only where a service account runs the model" in noted
     scene.accept(scene.grant("--level", "sealed"))
     refused = scene.clinic.run("open", "risk", code=5).stderr
     assert "[level-too-low]" in refused
-    assert "'strongroom doctor' says which level this machine reaches" in refused
+    assert "Missing here: own-account: it runs as root" in refused
+    assert "hint: run it under a service account of its own" in refused
     assert "level reached: local" in scene.clinic.run("doctor", code=None).text
 
 

@@ -49,6 +49,7 @@ class Ends:
     def prepare(self) -> str:
         answer = self.ask(Prepare())
         assert isinstance(answer, Prepared)
+        assert answer.report == []
         return answer.worker_key
 
 

@@ -45,6 +45,7 @@ from strongroom.errors import StorageUnavailable
 from strongroom.license.documents import OfflineFile
 from strongroom.license.fields import SERIAL_BYTES, whole_seconds
 from strongroom.license.offline import end_of_offline
+from strongroom.license.protection import SEALED
 from strongroom.license.request import Level
 from strongroom.license.signing import Signed, read_unverified, sign_document
 from strongroom.license.verdict import Denied, raise_denied
@@ -184,6 +185,8 @@ class CheckingOut:
             runtime=case.principal.id,
             # What is stronger does not exist without a broker that sees it.
             level=Level.SEALED,
+            # Nobody asks for it from within a runtime; whoever opens the file finds out what it reaches.
+            facts=SEALED,
             owner=known.holding.chain.owner,
             name=row.name,
             version=row.version,

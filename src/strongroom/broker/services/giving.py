@@ -33,6 +33,7 @@ from strongroom.errors import BrokerRefused
 from strongroom.license.chain import LicenseChain
 from strongroom.license.documents import Lease, LeaseRequest, Usage
 from strongroom.license.period import CounterKey
+from strongroom.license.protection import counted
 from strongroom.license.signing import Signed, sign_document
 from strongroom.license.terms import Packages
 from strongroom.license.verdict import Denied, raise_denied
@@ -395,6 +396,7 @@ def _wish(request: LeaseRequest, package: Catalogued) -> Wish:
     return Wish(
         runtime=request.runtime,
         level=request.level,
+        facts=request.shown,
         owner=request.owner,
         name=package.row.name,
         version=package.row.version,
@@ -406,7 +408,7 @@ def _wish(request: LeaseRequest, package: Catalogued) -> Wish:
 def _details(request: LeaseRequest, offer: Offer) -> dict[str, str | int]:
     details: dict[str, str | int] = {
         "package": request.package,
-        "level": request.level.value,
+        "level": counted(request.level, request.shown).value,
         "previous": request.previous or "none",
         "not_after": to_instant(offer.not_after),
         "last_use_at": to_instant(offer.last_use_at),

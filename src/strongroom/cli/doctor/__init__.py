@@ -22,7 +22,7 @@ def doctor(*, shared: Shared = SHARED) -> int:
     """
     from strongroom.cli.doctor import kernel, library, party, protection
 
-    found = [*party.findings(shared), *kernel.findings(), *protection.findings(), *library.findings()]
+    found = [*party.findings(shared), *kernel.findings(), *protection.findings(shared), *library.findings()]
     failures = sum(finding.level is Level.FAIL for finding in found)
     warnings = sum(finding.level is Level.WARN for finding in found)
     document = {"failed": failures, "warned": warnings, "checks": [_to_json(finding) for finding in found]}

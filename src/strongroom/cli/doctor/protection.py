@@ -1,38 +1,45 @@
-"""Which protection level this machine reaches, and which measures confine a worker on it."""
+"""Which protection level this machine reaches, and which facts it follows from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from strongroom.cli.doctor.finding import Finding, passed, warned
 
+if TYPE_CHECKING:
+    from strongroom.cli._shared import Shared
+    from strongroom.runtime.level import Reached
 
-def findings() -> Iterator[Finding]:
-    """Say the level, and why it is no higher."""
+
+def findings(shared: Shared) -> Iterator[Finding]:
+    """Confine a process as a worker is, look at the account, and say the level and why it is no higher."""
     from strongroom.license.describe import describe_level
-    from strongroom.license.request import Level
-    from strongroom.opening import REACHED
+    from strongroom.runtime.level import try_here
 
-    stronger = ", ".join(level for level in Level if not REACHED.reaches(level))
-    yield passed(
-        "level reached",
-        f"{REACHED}: a model runs {describe_level(REACHED)}; no version of Strongroom reaches "
-        f"{stronger} yet, so a license that asks for one of these does not open",
-    )
-    yield from _measures()
+    found = try_here(_home(shared))
+    missing = ", ".join(each.fact for each in found.missing)
+    why = f"; for sealed there is missing: {missing}" if missing else ""
+    yield passed("level reached", f"{found.level}: a model runs {describe_level(found.level)}{why}")
+    yield from _facts(found)
 
 
-def _measures() -> Iterator[Finding]:
-    """Confine a process as a worker is, and tell what held."""
-    from strongroom.hardening.report import REMEDIES, Measure
-    from strongroom.worker.trial import try_confinement
+def _home(shared: Shared) -> Path | None:
+    """Return where the home is, if there is one; whether it is in order is said elsewhere."""
+    from strongroom.home.home import default_path
 
-    outcomes = {outcome.measure: outcome for outcome in try_confinement().outcomes}
-    for measure in Measure:
-        outcome = outcomes.get(measure)
-        check = f"worker, {measure}"
-        if outcome is not None and outcome.holds:
-            yield passed(check, outcome.detail)
+    path = default_path() if shared.home is None else shared.home.absolute()
+    return path if path.is_dir() else None
+
+
+def _facts(found: Reached) -> Iterator[Finding]:
+    from strongroom.license.protection import Fact
+
+    missing = {each.fact: each for each in found.missing}
+    for fact in Fact:
+        check = f"fact, {fact}"
+        if fact in missing:
+            yield warned(check, f"missing: {missing[fact].reason}", missing[fact].remedy)
         else:
-            reason = "no worker could be confined" if outcome is None else outcome.detail
-            yield warned(check, f"does not hold: {reason}", REMEDIES[measure])
+            yield passed(check, found.details[fact])

@@ -219,11 +219,11 @@ def checkout(
 
 def _give_back(shared: Shared, home: Home, model: str, line: Line, license: str) -> bool:
     """Give the lease of this installation back, and say whether there was one."""
-    from strongroom import opening
+    from strongroom.cli._level import open_here
     from strongroom.cli.lease import give_back
 
     try:
-        opened = opening.open_model(home, model, license_id=license, now=shared.now)
+        opened = open_here(shared, home, model, license_id=license)
     except Error:
         # The refusal before says more.
         return False

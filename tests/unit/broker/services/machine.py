@@ -31,6 +31,7 @@ from strongroom.license.documents import Count, Lease, LeaseRequest, Usage
 from strongroom.license.fields import new_serial
 from strongroom.license.key_binding import KeyBinding, unwrap_lease, unwrap_restart
 from strongroom.license.period import CounterKey, CounterName
+from strongroom.license.protection import SEALED
 from strongroom.license.request import Level
 from strongroom.license.runtime_documents import worker_key_digest
 from strongroom.license.signing import Signed, sign_document, verify_by_owner
@@ -165,6 +166,7 @@ class Machine:
             "runtime": self.runtime,
             "package": self.statement.package_digest,
             "level": Level.SEALED,
+            "facts": tuple(sorted(SEALED)),
             "worker_key": worker_key_digest(worker.public),
             "nonce": new_serial(),
             "previous": None if self.lease is None else self.lease.id,
