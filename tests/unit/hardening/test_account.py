@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ def test_a_shell_of_any_entry_is_a_login() -> None:
     assert account.verify_no_login(UID, lambda: [closed, entry("/bin/sh", OTHER)])
     for shell in ("/bin/bash", "", "/bin/nologin.sh"):
         with pytest.raises(OSError, match="people can log in as svc"):
-            account.verify_no_login(UID, lambda shell=shell: [closed, entry(shell)])  # type: ignore[misc] # default
+            account.verify_no_login(UID, partial(list, [closed, entry(shell)]))
     with pytest.raises(OSError, match="no account"):
         account.verify_no_login(OTHER, list)
 
@@ -101,7 +102,8 @@ def test_a_home_is_closed_and_nobody_can_exchange_it(tmp_path: Path) -> None:
     home.chmod(0o700)
     os.chown(home, UID, UID)
     assert account.verify_home(home, UID)
-    for change in (lambda: home.chmod(0o750), lambda: os.chown(home, OTHER, -1)):
+    changes: list[Callable[[], None]] = [lambda: home.chmod(0o750), lambda: os.chown(home, OTHER, -1)]
+    for change in changes:
         change()
         with pytest.raises(OSError, match="not this account's"):
             account.verify_home(home, UID)
