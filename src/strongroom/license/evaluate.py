@@ -105,7 +105,7 @@ def _check_revoked(chain: LicenseChain, facts: Facts) -> Denied | None:
 def _because(reason: str | None) -> str:
     # The owner's words stand in a signed document of one line; this holds for a caller that has them
     # from elsewhere too: nothing drives a terminal, and no text buries the rest of the message.
-    if reason is None:
+    if not reason:
         return ""
     shown = "".join(each if each.isprintable() else " " for each in reason)
     return f": {shown if len(shown) <= _MAX_REASON_CHARS else shown[:_MAX_REASON_CHARS] + '...'}"

@@ -209,7 +209,7 @@ def _verify_right(holding: Holding, parent: Catalogued, at: datetime) -> None:
         Parent(owner=chain.owner, name=row.name, version=row.version, package=row.package),
         accepted=holding.accepted,
         withdrawals=parent.withdrawals,
-        revoked=holding.revoked,
+        revoked={each: holding.why_revoked.get(each, "") for each in holding.revoked},
         at=at,
     )
     if isinstance(verdict, Denied):
