@@ -113,12 +113,14 @@ def test_revoking_a_document_ends_what_hangs_from_it(place: int) -> None:
     ],
 )
 def test_a_refusal_says_why_a_document_was_revoked(reason: str, shown: str) -> None:
-    ended = {"revoked": frozenset({CHAIN.id}), "why_revoked": {CHAIN.id: reason}}
-    verdict = denied(decide(CHAIN, **ended))
+    verdict = denied(decide(CHAIN, revoked=frozenset({CHAIN.id}), why_revoked={CHAIN.id: reason}))
     assert verdict.reason == f"{CHAIN.id} is revoked: {shown}"
     assert "strongroom request" in (verdict.hint or "")
-    # Nobody has to know why.
-    unknown = denied(decide(CHAIN, revoked=frozenset({CHAIN.id})))
+
+
+@pytest.mark.parametrize("known", [{}, {CHAIN.id: ""}])
+def test_nobody_has_to_know_why_a_document_was_revoked(known: dict[str, str]) -> None:
+    unknown = denied(decide(CHAIN, revoked=frozenset({CHAIN.id}), why_revoked=known))
     assert unknown.reason == f"{CHAIN.id} is revoked"
 
 
