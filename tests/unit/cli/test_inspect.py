@@ -8,6 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from strongroom.cli.inspect.license import _budget
+from strongroom.license.period import CounterName, Period
+from strongroom.license.request import Budget
 from tests.scenarios.command_line import run_in_process
 from tests.unit.cli.conftest import Party, Scene
 
@@ -164,3 +167,10 @@ def test_a_folder_is_answered_with_a_file_in_it(folder: Path, scene: Scene, tmp_
     assert ".license" in said
     (tmp_path / "empty").mkdir()
     assert "clinic.license" in scene.clinic.run("inspect", tmp_path / "empty", code=2).stderr
+
+
+def test_a_limit_of_later_periods_is_shown() -> None:
+    entry = Budget(counter=CounterName.PREDICTIONS, limit=2, per=Period.DAY, later=40)
+    assert _budget(entry) == "2 predictions per day (40 in each later one)"
+    alone = Budget(counter=CounterName.PREDICTIONS, limit=2, per=Period.DAY)
+    assert _budget(alone) == "2 predictions per day"
