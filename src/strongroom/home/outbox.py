@@ -20,6 +20,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from strongroom._limits import LIMITS
 from strongroom.errors import ObjectNotFound
 from strongroom.home import files
 from strongroom.home.record import read_record, write_record
@@ -95,7 +96,12 @@ class Outbox:
         found = []
         for name in sorted(self._names()):
             try:
-                parcel = read_record(self._folder / f"{name}{_SUFFIX}", Parcel)
+                parcel = read_record(
+                    # A license goes with its agreement, which alone may be as large as other records are.
+                    self._folder / f"{name}{_SUFFIX}",
+                    Parcel,
+                    max_bytes=LIMITS.max_license_file_bytes,
+                )
             except ObjectNotFound:
                 # Sent by another process since the folder was listed.
                 continue

@@ -16,23 +16,24 @@ from typing import TypeVar
 import msgspec
 
 from strongroom._encoding import from_wire, to_wire
+from strongroom._limits import LIMITS
 from strongroom.errors import FormatError
 from strongroom.home import files
 
 R = TypeVar("R", bound=msgspec.Struct)
 
 
-def read_record(path: Path, kind: type[R]) -> R:
-    """Read a record of the given kind.
+def read_record(path: Path, kind: type[R], *, max_bytes: int = LIMITS.max_json_bytes) -> R:
+    """Read a record of the given kind and of at most ``max_bytes``.
 
     Raises:
         ObjectNotFound: there is no such file.
-        FormatError: it is damaged (code ``damaged-record``).
+        FormatError: it is damaged (code ``damaged-record``), or larger (code ``too-large``).
         StorageUnavailable: it cannot be read.
     """
-    data = files.read_bytes(path)
+    data = files.read_bytes(path, max_bytes=max_bytes)
     try:
-        return from_wire(data, kind)
+        return from_wire(data, kind, max_bytes=max_bytes)
     except FormatError as error:
         raise FormatError(
             f"{path} is damaged: {error}", code="damaged-record", hint="restore it from a backup"

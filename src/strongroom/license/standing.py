@@ -40,6 +40,7 @@ def find_standing(chain: LicenseChain, request: Request, facts: Facts, now: date
         return Denied(
             code=Code.WRONG_AUTHORITY,
             reason=f"the {authority.kind} is for another license, runtime or package",
+            hint=f"Open the model under the license it is for; or ask {chain.license.issuer} for a file.",
         )
     match authority.kind:
         case AuthorityKind.LEASE:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from strongroom._limits import LIMITS
 from strongroom.errors import FormatError
 from strongroom.home.home import Home
 from strongroom.home.outbox import Parcel, ParcelKind
@@ -28,6 +29,13 @@ def parcel(identity: str, owner: str = OWNER, **body: str | None) -> Parcel:
         body=body,
         added_at="2026-11-24T03:00:00Z",
     )
+
+
+def test_a_license_with_the_longest_agreement_goes_out(home: Home) -> None:
+    # Quotes are the worst: each is written as two bytes.
+    home.outbox.add(parcel("lic-a", agreement='"' * LIMITS.max_agreement_bytes))
+    home.outbox.add(parcel("lic-b"))
+    assert [each.id for each in home.outbox.waiting()] == ["lic-a", "lic-b"]
 
 
 def test_parcels_wait_in_the_order_in_which_they_were_signed(home: Home) -> None:
