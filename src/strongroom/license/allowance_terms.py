@@ -46,7 +46,7 @@ class Grace(Tagged, frozen=True, kw_only=True, tag="grace"):
                 Code.GRACE_ENDED,
                 f"the lease ended {to_instant(lease.not_after)}, "
                 f"and its {self.hours} hours of grace ended {to_instant(end)}",
-                "Reach the broker, or use break-glass if the license has it.",
+                "Restore the way to the broker: strongroom doctor; or, if allowed, break-glass.",
             )
         key = CounterKey(case.document, CounterName.GRACE_PREDICTIONS, lease.id)
         used, wanted = case.facts.used.get(key, 0), case.request.predictions
@@ -57,7 +57,7 @@ class Grace(Tagged, frozen=True, kw_only=True, tag="grace"):
             Code.GRACE_USED_UP,
             f"{used} of {self.predictions} predictions of the grace time are used; "
             f"{wanted} more would go beyond",
-            "Reach the broker, or use break-glass if the license has it.",
+            "Restore the way to the broker: strongroom doctor; or, if allowed, break-glass.",
         )
 
 
@@ -102,7 +102,9 @@ class BreakGlass(Tagged, frozen=True, kw_only=True, tag="break-glass"):
             self,
             Code.BREAK_GLASS_ENDED,
             f"use {use.number} of break-glass began {to_instant(use.started_at)} and ended {to_instant(end)}",
-            "Reach the broker." if use.number >= self.uses or end == last else "Break the glass again.",
+            "Restore the way to the broker: strongroom doctor."
+            if use.number >= self.uses or end == last
+            else "Break the glass again.",
         )
 
 

@@ -68,21 +68,25 @@ def _under_lease(chain: LicenseChain, lease: Authority, facts: Facts, now: datet
         return Standing.NORMAL
     ended = f"the lease ended {to_instant(lease.not_after)}"
     if facts.outage_since is None:
-        return Denied(code=Code.LEASE_ENDED, reason=ended, hint="Renew it; the broker answers.")
+        return Denied(
+            code=Code.LEASE_ENDED,
+            reason=ended,
+            hint="Open the model again: the broker answers, and gives a new one.",
+        )
     if facts.break_glass is not None:
         if _has(chain, BreakGlass):
             return Standing.BREAK_GLASS
         return Denied(
             code=Code.BREAK_GLASS_NOT_ALLOWED,
             reason=f"{ended}, and the license has no break-glass",
-            hint="Reach the broker.",
+            hint="Restore the way to the broker: strongroom doctor.",
         )
     if _has(chain, Grace):
         return Standing.GRACE
     return Denied(
         code=Code.GRACE_NOT_ALLOWED,
         reason=f"{ended}, and the license gives no grace",
-        hint="Reach the broker.",
+        hint="Restore the way to the broker: strongroom doctor.",
     )
 
 

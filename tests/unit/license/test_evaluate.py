@@ -251,7 +251,7 @@ def test_break_glass_is_bounded_in_uses() -> None:
     assert code_of(decide(chain, END, **broken(3))) == "break-glass-used-up"
     assert code_of(decide(chain, END, **broken(0))) == "break-glass-used-up"
     last = denied(decide(chain, END + 4 * HOUR, **broken(2)))
-    assert last.hint == "Reach the broker."
+    assert last.hint == "Restore the way to the broker: strongroom doctor."
 
 
 def test_break_glass_is_bounded_from_the_end_of_the_lease() -> None:
