@@ -1,13 +1,12 @@
-"""What a broker costs: durable lease grants against the bare limit, and what does not grow.
+"""What a broker costs: durable lease grants against the bare limit, and licenses for many partners.
 
     .venv/bin/python -m benchmarks.broker                 # everything
-    .venv/bin/python -m benchmarks.broker grants          # one part: grants, profile, size, partners
+    .venv/bin/python -m benchmarks.broker grants          # one part: grants, profile, partners
 
 * ``grants``: renewals of leases under counted licenses, each with its usage report, by 1, 8 and 32
   clients in this process, on SQLite and on PostgreSQL, against ``bare_grants`` in turn. What clients
   sign is signed before, and not measured. Not counted on either side: the CPU of the PostgreSQL server.
 * ``profile``: where the time of one grant goes, by cProfile, which makes Python look dearer than it is.
-* ``size``: one grant with 1,000, 100,000 and 1,000,000 licenses in the database.
 * ``partners``: a license for each of a thousand partners.
 """
 
@@ -24,14 +23,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from benchmarks.bare_grants import BareGrants, postgresql_commit, sqlite_commit
 from benchmarks.timing import header, row
-from strongroom.broker.records import LicenseStatus
-from strongroom.broker.repository import Store
 from strongroom.crypto import jws
 from strongroom.license.documents import Lease, Usage
 from strongroom.license.period import CounterName, Period
@@ -46,11 +43,12 @@ CLINICS, MACHINES = 32, 8
 """Each clinic has one license for its machines."""
 ROUNDS = 5
 """Renewals of every machine."""
-SIZES = (1_000, 100_000, 1_000_000)
 PARTNERS = 1000
 
 Grant = Callable[[], object]
 """One grant; everything that the client computes is ready."""
+Take = Callable[[Machine, LeaseAsk], LeaseAnswer]
+"""One way to take a lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +95,8 @@ class Renewals:
             for partner, license_id in map(self._clinic, range(clinics))
             for machine in partner.machines
         ]
+        self.take: Take = self._take_here
+        """How a lease is taken."""
         self._used = {(CounterName.PREDICTIONS, Period.MONTH.key(self.scene.now)): 3}
         self._answers: dict[str, tuple[LeaseAsk, LeaseAnswer]] = {}
         _measure(self.round(), 1)
@@ -105,6 +105,11 @@ class Renewals:
     def first(self) -> Machine:
         """One machine."""
         return self._held[0][0]
+
+    @property
+    def answer(self) -> LeaseAnswer:
+        """What one machine was answered last."""
+        return self._answers[self.first.id][1]
 
     def _clinic(self, number: int) -> tuple[Partner, str]:
         partner = self.scene.add_partner(f"clinic-{number}", MACHINES)
@@ -124,7 +129,10 @@ class Renewals:
         return grants
 
     def _take(self, machine: Machine, ask: LeaseAsk) -> None:
-        self._answers[machine.id] = ask, self.scene.services.leasing.take(machine.principal, ask)
+        self._answers[machine.id] = ask, self.take(machine, ask)
+
+    def _take_here(self, machine: Machine, ask: LeaseAsk) -> LeaseAnswer:
+        return self.scene.services.leasing.take(machine.principal, ask)
 
 
 def grants() -> None:
@@ -260,47 +268,6 @@ def _place(file: str, function: str) -> str:
     return "other Python"
 
 
-def size() -> None:
-    """Print the time of a grant in a database that grows."""
-    header("licenses", "CPU of a grant, us", "p50, ms", "p99, ms", "against 1,000")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        renewals = Renewals(folder, f"sqlite:///{folder / 'broker.db'}")
-        there, first = 0, None
-        for count in SIZES:
-            _fill(renewals.scene.store, there, count)
-            there = count
-            found = _middle([_measure(renewals.round(), 1) for _ in range(ROUNDS)])
-            first = first or found.cpu
-            row(
-                f"{count:,}",
-                f"{found.cpu * 1e6:.0f}",
-                f"{found.p50 * 1e3:.1f}",
-                f"{found.p99 * 1e3:.1f}",
-                f"{found.cpu / first:.2f}",
-            )
-        renewals.scene.close()
-
-
-def _fill(store: Store, first: int, end: int) -> None:
-    """Put further licenses of the same holders into the database; nobody reads their tokens."""
-    with store.read() as kept:
-        known = kept.licenses(limit=CLINICS)
-    for start in range(first, end, 50_000):
-        with store.write() as kept:
-            for number in range(start, min(end, start + 50_000)):
-                license_id = f"lic-{_base32(number)}"
-                base = known[number % len(known)]
-                kept.add_license(
-                    replace(base, license=license_id, root=license_id, status=LicenseStatus.GRANTED)
-                )
-
-
-def _base32(number: int) -> str:
-    letters = "abcdefghijklmnopqrstuvwxyz234567"
-    return "".join(letters[number >> 5 * place & 31] for place in reversed(range(24)))
-
-
 def partners() -> None:
     """Print the time to sign and hand in a license for each of a thousand partners."""
     with tempfile.TemporaryDirectory() as name:
@@ -325,7 +292,7 @@ def partners() -> None:
         scene.close()
 
 
-_PARTS = {"grants": grants, "profile": profile, "size": size, "partners": partners}
+_PARTS = {"grants": grants, "profile": profile, "partners": partners}
 
 
 def main() -> None:

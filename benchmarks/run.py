@@ -11,7 +11,17 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import broker, confinement, digests, log, packages, predictions, segments, startup
+from benchmarks import (
+    broker,
+    confinement,
+    digests,
+    growth,
+    log,
+    packages,
+    predictions,
+    segments,
+    startup,
+)
 
 _LIBRARIES = ("cryptography", "blake3", "msgspec", "cyclopts")
 
@@ -28,7 +38,17 @@ def main() -> None:
     print(f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {_processor()}, {os.cpu_count()} cores")
     print(f"Linux {platform.release()}, Python {platform.python_version()}")
     print(", ".join(f"{name} {version(name)}" for name in _LIBRARIES), "\n")
-    for module in (segments, digests, packages, predictions, confinement, startup, log, broker):
+    for module in (
+        segments,
+        digests,
+        packages,
+        predictions,
+        confinement,
+        startup,
+        log,
+        broker,
+        growth,
+    ):
         print(f"## {module.__name__.removeprefix('benchmarks.')}\n")
         module.main()
         print()

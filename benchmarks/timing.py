@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,14 +35,23 @@ def measure(call: Callable[[], object], rounds: int = ROUNDS) -> Sample:
     """Run ``call`` once to warm up, then ``rounds`` times."""
     call()
     walls = []
+    with busy_elsewhere() as other:
+        for _ in range(rounds):
+            began = time.perf_counter()
+            call()
+            walls.append(time.perf_counter() - began)
+    return Sample(tuple(walls), other())
+
+
+@contextmanager
+def busy_elsewhere() -> Iterator[Callable[[], float]]:
+    """Tell, after the block, what CPU other processes used in it, in cores."""
     busy, own, start = _busy_seconds(), _own_seconds(), time.perf_counter()
-    for _ in range(rounds):
-        began = time.perf_counter()
-        call()
-        walls.append(time.perf_counter() - began)
+    found = 0.0
+    yield lambda: found
     elapsed = time.perf_counter() - start
     others = (_busy_seconds() - busy) - (_own_seconds() - own)
-    return Sample(tuple(walls), max(0.0, others / elapsed))
+    found = max(0.0, others / elapsed)
 
 
 def _busy_seconds() -> float:
