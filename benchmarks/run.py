@@ -16,6 +16,7 @@ from benchmarks import (
     confinement,
     digests,
     growth,
+    https,
     log,
     packages,
     predictions,
@@ -48,6 +49,7 @@ def main() -> None:
         log,
         broker,
         growth,
+        https,
     ):
         print(f"## {module.__name__.removeprefix('benchmarks.')}\n")
         module.main()
