@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import socket
 from collections.abc import Iterator
@@ -85,3 +86,25 @@ def test_a_path_that_is_too_long() -> None:
 def test_a_folder_that_is_not_there(path: Path) -> None:
     with pytest.raises(StorageUnavailable), listen_on_socket(Path("none") / path):
         pass
+
+
+def test_a_socket_is_given_to_a_group_and_to_none_that_is_not_there(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    group = grp.getgrnam("users")
+    with listen_on_socket(path, group.gr_name):
+        status = path.stat()
+        assert (status.st_gid, status.st_mode & 0o777) == (group.gr_gid, 0o660)
+    with pytest.raises(UsageError, match="no group") as refused, listen_on_socket(path, "no-such-group"):
+        raise AssertionError
+    assert refused.value.code == "socket-group"
+    monkeypatch.setattr("os.chown", _refuse)
+    with pytest.raises(UsageError, match="cannot be given") as refused, listen_on_socket(path, "users"):
+        raise AssertionError
+    assert refused.value.code == "socket-group"
+    assert not path.exists()
+
+
+def _refuse(*_: object, **__: object) -> None:
+    raise PermissionError(1, "Operation not permitted")
