@@ -1,4 +1,4 @@
-"""Which protection level follows from which facts (spec/license.md, "Protection levels").
+"""Which protection level follows from which facts (spec/license.md, "Levels and facts").
 
     level_of({"files", "network", ...})          # Level.SEALED if nothing is lacking
     lacking({"files", "network"})                # what keeps it from being sealed
