@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from strongroom.errors import Error
 from strongroom.license.terms import Grace
 from strongroom.witnessing import verify_log
+from tests.integration.databases import BOTH, database_url
 from tests.lease_world import LeaseWorld
+
+__all__ = ["database_url"]
 
 GRACE = Grace(hours=2, predictions=50)
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[LeaseWorld]:
-    world = LeaseWorld.make(tmp_path, terms=[GRACE])
-    yield world
-    world.close()
+def world(make: Callable[..., LeaseWorld]) -> LeaseWorld:
+    return make(GRACE)
 
 
 def all_at_once(acts: Sequence[Callable[[], object]]) -> Counter[str]:
@@ -47,6 +47,7 @@ def all_at_once(acts: Sequence[Callable[[], object]]) -> Counter[str]:
     return outcomes
 
 
+@BOTH
 def test_a_machine_that_opens_many_licenses_at_once_gets_them_all(world: LeaseWorld) -> None:
     licenses = [world.grant_more(GRACE) for _ in range(8)]
     acts = [lambda license=each: world.session(license=license).predict(1) for each in licenses]
@@ -56,6 +57,7 @@ def test_a_machine_that_opens_many_licenses_at_once_gets_them_all(world: LeaseWo
     assert all_at_once(acts) == {"done": 8}
 
 
+@BOTH
 def test_the_log_is_verified_while_others_renew(world: LeaseWorld) -> None:
     holders = [world.holder(license=world.grant_more(GRACE)) for _ in range(4)]
     owner = world.clinic.trust.get(world.owner_id).owner

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -18,9 +17,11 @@ from strongroom.leasing import break_glass
 from strongroom.leasing import leaseholder as leaseholder_module
 from strongroom.license.period import Period
 from strongroom.license.request import Authority
-from strongroom.license.term import Term
 from strongroom.license.terms import BreakGlass, Grace, Predictions
+from tests.integration.databases import BOTH, database_url
 from tests.lease_world import LeaseWorld, OpenSession
+
+__all__ = ["database_url"]
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -39,19 +40,6 @@ NO_ANSWERS = [
 ]
 
 Make = Callable[..., LeaseWorld]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
-    made: list[LeaseWorld] = []
-
-    def make(*terms: Term) -> LeaseWorld:
-        made.append(LeaseWorld.make(tmp_path, terms=terms))
-        return made[-1]
-
-    yield make
-    for world in made:
-        world.close()
 
 
 def refusal(act: Callable[[], object]) -> Error:
@@ -108,6 +96,7 @@ def test_what_is_no_answer_of_a_broker_is_an_outage(
     session.predict(1)
 
 
+@BOTH
 @pytest.mark.parametrize("used", [0, 4, 10])
 def test_what_was_used_before_an_outage_takes_nothing_from_the_days_after(make: Make, used: int) -> None:
     world = make(*DAILY)
@@ -162,6 +151,7 @@ def test_a_day_that_was_used_up_is_over_the_next_day_in_an_outage_too(make: Make
     assert world.used_at_broker() == 12
 
 
+@BOTH
 def test_a_day_that_was_used_up_is_over_the_next_day(make: Make) -> None:
     world = make(*DAILY)
     session = world.session()
@@ -171,6 +161,7 @@ def test_a_day_that_was_used_up_is_over_the_next_day(make: Make) -> None:
     assert use_up(session) == (10, "predictions-used-up")
 
 
+@BOTH
 def test_a_license_that_is_used_up_for_ever_has_no_grace(make: Make) -> None:
     world = make(Predictions(limit=10, per=Period.TOTAL), GRACE)
     session = world.session()
@@ -181,6 +172,7 @@ def test_a_license_that_is_used_up_for_ever_has_no_grace(make: Make) -> None:
     assert isinstance(refusal(world.session), LicenseDenied)
 
 
+@BOTH
 def test_an_outage_of_one_route_is_one_and_the_glass_breaks(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
