@@ -16,7 +16,11 @@ def test_a_setting_that_is_no_number_starts_no_worker(monkeypatch: pytest.Monkey
 
 def test_a_report_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     worker = WorkerProcess.__new__(WorkerProcess)
-    for report in ([{"measure": "magic", "holds": True, "detail": ""}], [{"holds": True}]):
+    unknown: list[dict[str, str | bool]] = [
+        {"measure": "magic", "holds": True, "detail": ""},
+        {"holds": True},
+    ]
+    for report in ([each] for each in unknown):
         answer = Prepared(worker_key="x", report=report)
         monkeypatch.setattr(WorkerProcess, "_begin", lambda _, __, answer=answer: answer)
         with pytest.raises(FormatError, match="reports what nobody knows"):
