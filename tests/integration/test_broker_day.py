@@ -21,6 +21,7 @@ from tests.servers.postgresql import PostgreSql
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     write_model(tmp_path)
+    write_model(tmp_path, "tuned.onnx", scale=2)
     yield tmp_path
     # Whatever happened in between: what was started here ends here.
     with suppress(FileNotFoundError, ProcessLookupError, ValueError):
@@ -39,12 +40,20 @@ def loss(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 
 
 def test_the_day_goes_as_written(folder: Path, loss: str) -> None:
-    steps = parse(Path(__file__).with_name("broker_day.txt").read_text(encoding="utf-8"))
+    _play("broker_day.txt", folder, LOSE=loss)
+
+
+def test_a_derived_model_goes_as_written(folder: Path) -> None:
+    _play("broker_derivation.txt", folder)
+
+
+def _play(name: str, folder: Path, **known: str) -> None:
+    steps = parse(Path(__file__).with_name(name).read_text(encoding="utf-8"))
     assert steps
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    play(steps, folder, {"PROGRAM": f"{sys.executable} -m strongroom", "PORT": str(port), "LOSE": loss})
+    play(steps, folder, {"PROGRAM": f"{sys.executable} -m strongroom", "PORT": str(port)} | known)
 
 
 @pytest.mark.slow
