@@ -23,10 +23,12 @@ from strongroom.broker.sql.store import open_store
 from strongroom.keys.fingerprint import fingerprint
 from strongroom.keys.key_pair import SigningKey
 from strongroom.keys.text import KeyKind
-from strongroom.protocol.broker import AcceptanceAsk, LicenseRequestAsk, ReasonAsk
+from strongroom.license.terms import Derivations
+from strongroom.protocol.broker import AcceptanceAsk, LicenseAsk, LicenseRequestAsk, ReasonAsk
 from tests.unit.broker.http.wire import Asker, Wire
 from tests.unit.broker.services.hospital import Clinic, World
 from tests.unit.broker.services.machine import Machine
+from tests.unit.broker.services.maker import BACK, BOTH, Maker
 
 WHY = {"reason": "the laptop is lost"}
 REASON = ReasonAsk(reason="the laptop is lost")
@@ -236,7 +238,20 @@ def refuse_license_request(world: World, clinic: Clinic) -> Write:
     return Write(f"/license-requests/{requested(world, clinic)}/refuse", WHY)
 
 
+def refuse_derivation(world: World, clinic: Clinic) -> Write:
+    """POST /derivations/{derivation}/refuse"""
+    parent = world.statement(version="1.0.0")
+    world.publishing.publish(world.admin, world.package(parent))
+    signed = world.sign_license(clinic.party, (Derivations(to=BACK),), rights=BOTH)
+    license = world.licensing.grant(world.admin, LicenseAsk(license=signed)).license
+    world.licensing.approve(world.add_admin(), license)
+    world.licensing.accept(clinic.manager, AcceptanceAsk(acceptance=clinic.accept(license)))
+    handed_in = Maker(world, clinic, parent, license).hand_in()
+    return Write(f"/derivations/{handed_in.derivation}/refuse", WHY)
+
+
 WRITES = [
+    refuse_derivation,
     request_license,
     grant_license_request,
     refuse_license_request,
@@ -272,6 +287,7 @@ def state(world: World, clinic: Clinic) -> list[Any]:
             kept.runtimes_of(clinic.organization),
             kept.licenses(limit=10),
             kept.license_requests(limit=10),
+            kept.derivations(limit=10),
             kept.leases(world.watch.time, limit=10),
         ]
 

@@ -148,9 +148,9 @@ def test_nothing_is_told_twice(hospital: Party) -> None:
     names = [check["check"] for check in checks]
     assert sorted(names) == sorted(set(names))
     assert not {"landlock", "memfd_secret"} & set(names)
-    assert {"worker, files", "worker, secret memory"} <= set(names)
-    fixes = [check["fix"] for check in checks if check["check"].startswith("worker, ") and check["fix"]]
-    assert not set(fixes) & {check["fix"] for check in checks if not check["check"].startswith("worker, ")}
+    assert {"fact, files", "fact, secret-memory"} <= set(names)
+    fixes = [check["fix"] for check in checks if check["check"].startswith("fact, ") and check["fix"]]
+    assert not set(fixes) & {check["fix"] for check in checks if not check["check"].startswith("fact, ")}
 
 
 def test_the_kernel_is_asked_and_not_guessed() -> None:

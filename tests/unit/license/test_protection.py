@@ -38,6 +38,6 @@ def test_who_says_less_gets_no_more() -> None:
 
 
 def test_the_specification_lists_them() -> None:
-    table = SPEC.read_text("utf-8").partition("### Levels and facts")[2].partition("\nThe worker finds")[0]
+    table = SPEC.read_text("utf-8").partition("## Levels and facts")[2].partition("\nThe worker finds")[0]
     rows = [line.split("|")[1].strip(" `") for line in table.splitlines() if line.startswith("| `")]
     assert sorted(rows) == sorted(Fact)

@@ -71,6 +71,7 @@ class TestRepetition:
             "POST /license-requests",
             "POST /license-requests/{request}/grant",
             "POST /license-requests/{request}/refuse",
+            "POST /derivations/{derivation}/refuse",
             "POST /leases/{lease}/return",
             "POST /leases/{lease}/release",
         }
