@@ -5,8 +5,8 @@
 
 Uvicorn limits how long a connection may idle between requests, but not how long a client may take
 for a handshake, for the head of a request, or to read its answer: that is added here. And where too
-many connections are open, it refuses everybody: here the one goes that has been open for the longest
-and is nobody's, and where there is none such, one of whoever holds the most.
+many connections are open, it refuses everybody: here one goes of whoever holds more than half of them,
+else the one that has been open for the longest and is nobody's, else one of whoever holds the most.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class ListeningLimits(Protocol):
 
     @property
     def max_connections(self) -> int:
-        """Open at once; above it, the oldest one goes that is nobody's, or one of whoever holds the most."""
+        """Open at once; above it, one of whoever holds more than half goes, else the oldest of nobody's."""
 
 
 class HttpServer:
@@ -206,7 +206,9 @@ class _Connections:
     """The open connections, in the order in which they came.
 
     Strangers that hold all of them keep nobody out: each newcomer takes the place of the oldest one.
-    Who is known by its request keeps its connections, unless it holds the most where all are taken.
+    Who is known by its request keeps its connections, unless it holds more than half of all there can
+    be, or all are known. Everybody is a stranger at first: if a newcomer of whoever holds nearly all
+    took the place of a stranger, that would be the one who is just about to be known.
     """
 
     def __init__(self, most: int) -> None:
@@ -217,7 +219,12 @@ class _Connections:
 
     def add(self, connection: _Connection) -> None:
         if len(self._strangers) + self._known >= self._most:
-            leaving = next(iter(self._strangers), None) or self._of_the_greediest() or connection
+            leaving = (
+                self._of_the_greediest(above=self._most // 2)
+                or next(iter(self._strangers), None)
+                or self._of_the_greediest(above=1)
+                or connection
+            )
             self.remove(leaving)
             leaving.transport.abort()
             if leaving is connection:
@@ -246,9 +253,9 @@ class _Connections:
         self._known -= 1
         return True
 
-    def _of_the_greediest(self) -> _Connection | None:
+    def _of_the_greediest(self, *, above: int) -> _Connection | None:
         theirs = max(self._held.values(), key=len, default={})
-        if len(theirs) < 2:
+        if len(theirs) <= above:
             return None
         # Never one over which something is being computed: that ends by itself.
         return next((each for each in theirs if not each.is_at_work), None)

@@ -125,6 +125,30 @@ def test_where_all_are_taken_one_of_whoever_holds_the_most_goes() -> None:
                 assert is_answered(each, "/again?d")
 
 
+def test_whoever_holds_more_than_half_pays_for_its_newcomers_itself() -> None:
+    """Else each of them would take the place of the one who is just about to say its name."""
+    with serving(Limits()) as port, ExitStack() as stack:
+        greedy = [stack.enter_context(connect(port)) for _ in range(3)]
+        for each in greedy:
+            assert is_answered(each, "/a?a")
+        silent = stack.enter_context(connect(port))
+        for _ in range(2):
+            assert is_answered(stack.enter_context(connect(port)), "/a?a")
+        assert is_answered(silent, "/b?b")
+        assert not is_answered(greedy[0], "/a?a")
+
+
+def test_strangers_take_nothing_from_whoever_holds_half() -> None:
+    with serving(Limits()) as port, ExitStack() as stack:
+        known = [stack.enter_context(connect(port)) for _ in range(2)]
+        for each in known:
+            assert is_answered(each, "/a?a")
+        for _ in range(4):
+            assert is_answered(stack.enter_context(connect(port)), "/nobody")
+        for each in known:
+            assert is_answered(each, "/a?a")
+
+
 def test_where_each_has_one_the_next_is_refused() -> None:
     with serving(Limits(max_connections=2)) as port, connect(port) as first, connect(port) as second:
         assert is_answered(first, "/a?a")

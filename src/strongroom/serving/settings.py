@@ -18,8 +18,8 @@ class ServingSettings:
     max_waiting: int = 64
     """Requests to one model that wait or are computed."""
     max_connections: int = 256
-    """Open at once; above it, the oldest one goes over which nobody was answered who may ask, else the oldest
-    over which nothing is computed."""
+    """Open at once; above it, where those who may ask hold more than half, the oldest of theirs goes over
+    which nothing is computed, else the oldest over which nobody was answered who may ask."""
     max_target_bytes: int = 2048
     """The path of a request."""
     body_seconds: float = 30.0

@@ -35,8 +35,8 @@ class HttpSettings:
     shutdown_seconds: int = 20
     """How long requests under way may take to finish when the broker ends."""
     max_connections: int = 1000
-    """Open at once; above it, the oldest one goes that has shown no access token, else one of the
-    organization that holds the most."""
+    """Open at once; above it, one goes of an organization that holds more than half, else the oldest that
+    has shown no access token, else one of the organization that holds the most."""
     max_requests: int = 256
     """Requests under way at once that show an access token; above it, 503."""
     max_stranger_requests: int = 32
