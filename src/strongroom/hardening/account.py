@@ -78,6 +78,8 @@ class Seen:
     trait: Trait
     holds: bool
     detail: str
+    was_looked_at: bool = True
+    """If not, it does not hold, and nobody knows what there is to mend."""
 
 
 def look(
@@ -104,8 +106,8 @@ def look(
     )
     if not all(each.holds for each in account):
         # Whoever opens a model on a laptop need not wait for a thousand files to be looked at.
-        unseen = [Seen(each, False, "it matters only under a service account") for each in _DEPENDING]
-        return (*account, *unseen)
+        why = "not looked at: it matters only under a service account"
+        return (*account, *(Seen(each, False, why, was_looked_at=False) for each in _DEPENDING))
     return (
         *account,
         _see(Trait.SUPERVISOR, lambda: _verify_untraced(kernel or Kernel(), Path("/proc/self/status"))),

@@ -33,7 +33,8 @@ class Missing:
 
     fact: Fact
     reason: str
-    remedy: str
+    remedy: str | None
+    """What to do; None: first what another fact asks for, without which this one was not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def reached(confinement: Report, traits: Sequence[Seen]) -> Reached:
         fact_of(each.trait): each for each in traits
     }
     facts = sorted(fact for fact, each in found.items() if each.holds)
-    missing = [Missing(fact, _reason(found.get(fact)), _REMEDIES[fact]) for fact in Fact if fact not in facts]
+    missing = [_missing(fact, found.get(fact)) for fact in Fact if fact not in facts]
     details = {fact: found[fact].detail for fact in facts}
     return Reached(level_of(facts), tuple(facts), tuple(missing), details)
 
@@ -92,13 +93,14 @@ def explaining(found: Reached) -> Iterator[None]:
     try:
         yield
     except LicenseDenied as denied:
-        if denied.code != Code.LEVEL_TOO_LOW or not found.missing:
+        known = [(each, each.remedy) for each in found.missing if each.remedy is not None]
+        if denied.code != Code.LEVEL_TOO_LOW or not known:
             raise
-        reasons = "; ".join(f"{each.fact}: {each.reason}" for each in found.missing)
+        reasons = "; ".join(f"{each.fact}: {each.reason}" for each, _ in known)
         raise LicenseDenied(
             f"{denied}. Missing here: {reasons}",
             code=denied.code,
-            hint=f"{found.missing[0].remedy}. 'strongroom doctor' tells all that is missing, and what to do",
+            hint=f"{known[0][1]}. 'strongroom doctor' tells all that is missing, and what to do",
         ) from denied
 
 
@@ -112,5 +114,8 @@ _REMEDIES = {fact_of(measure): remedy for measure, remedy in report.REMEDIES.ite
 }
 
 
-def _reason(found: Outcome | Seen | None) -> str:
-    return "nobody has found out" if found is None else found.detail
+def _missing(fact: Fact, found: Outcome | Seen | None) -> Missing:
+    if found is None:
+        return Missing(fact, "nobody has found out", _REMEDIES[fact])
+    was_looked_at = not isinstance(found, Seen) or found.was_looked_at
+    return Missing(fact, found.detail, _REMEDIES[fact] if was_looked_at else None)

@@ -42,7 +42,12 @@ def test_nothing_more_is_looked_at_where_somebody_logs_in() -> None:
     found = by_trait(account.look(None))
     assert set(found) == set(Trait) == set(account.REMEDIES)
     assert not found[Trait.OWN_ACCOUNT].holds
-    assert found[Trait.PROGRAM].detail == "it matters only under a service account"
+    assert found[Trait.PROGRAM].detail == "not looked at: it matters only under a service account"
+    assert {trait for trait, each in found.items() if each.was_looked_at} == {
+        Trait.OWN_ACCOUNT,
+        Trait.NO_LOGIN,
+    }
+    assert not any(each.holds for each in found.values() if not each.was_looked_at)
 
 
 def test_a_service_account_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,7 @@ SERVICE = [Seen(trait, True, "so it is") for trait in Trait]
 
 
 def test_each_measure_and_trait_is_one_fact() -> None:
-    assert [fact_of(each) for each in (*Measure, *Trait)].sort() == list(Fact).sort()
-    assert {fact_of(each) for each in (*Measure, *Trait)} == set(Fact)
+    assert sorted(fact_of(each) for each in (*Measure, *Trait)) == sorted(Fact)
 
 
 def test_everything_is_sealed() -> None:
@@ -42,6 +41,15 @@ def test_one_that_does_not_hold_or_was_not_found_is_local_and_named(lacks: Measu
         assert missing.remedy
 
 
+def test_for_what_was_not_looked_at_there_is_nothing_to_do_yet() -> None:
+    unseen = Seen(Trait.HOME, False, "not looked at", was_looked_at=False)
+    found = reached(CONFINED, [*(each for each in SERVICE if each.trait is not Trait.HOME), unseen])
+    assert found.level is Level.LOCAL
+    assert [(each.fact, each.reason, each.remedy) for each in found.missing] == [
+        (Fact.HOME, "not looked at", None)
+    ]
+
+
 def test_an_unconfined_worker_is_local_under_any_account() -> None:
     assert reached(Report(()), SERVICE).level is Level.LOCAL
     assert foresee(SERVICE).level is Level.SEALED
@@ -53,6 +61,15 @@ def test_here_it_is_local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("sys.executable", "/bin/false")
     found = try_here(None)
     assert (found.level, Fact.SUPERVISOR in found.facts) == (Level.LOCAL, False)
+
+
+def test_a_refusal_for_the_level_says_nothing_of_what_was_not_looked_at(tmp_path: Path) -> None:
+    # The tests run as root, which people log in as.
+    with pytest.raises(LicenseDenied) as denied, explaining(foresee_here(tmp_path)):
+        raise LicenseDenied("too low", code="level-too-low", hint="x")
+    assert "own-account: it runs as root" in str(denied.value)
+    assert "not looked at" not in str(denied.value)
+    assert "service account" in str(denied.value.hint)
 
 
 def test_a_refusal_for_the_level_says_what_is_missing() -> None:

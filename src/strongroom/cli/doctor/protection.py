@@ -39,7 +39,10 @@ def _facts(found: Reached) -> Iterator[Finding]:
     missing = {each.fact: each for each in found.missing}
     for fact in Fact:
         check = f"fact, {fact}"
-        if fact in missing:
-            yield warned(check, f"missing: {missing[fact].reason}", missing[fact].remedy)
-        else:
+        if fact not in missing:
             yield passed(check, found.details[fact])
+        elif (remedy := missing[fact].remedy) is not None:
+            yield warned(check, f"missing: {missing[fact].reason}", remedy)
+        else:
+            # Nothing to do before there is another account, and nothing wrong where there need be none.
+            yield passed(check, missing[fact].reason)
