@@ -24,7 +24,7 @@ from strongroom.broker.principal import Principal
 from strongroom.broker.records import DerivationRow
 from strongroom.broker.repository import Reading
 from strongroom.broker.services.ownership import own_or_not_found, verify_owner
-from strongroom.broker.services.paging import page_of
+from strongroom.broker.services.paging import page_of, some_of
 from strongroom.broker.services.partners import verify_reason
 from strongroom.broker.services.reporting import own_holding
 from strongroom.broker.settings import Settings
@@ -301,8 +301,8 @@ def _status_of(row: DerivationRow) -> str:
 def _some(principal: Principal, kept: Reading, after: str, limit: int) -> list[DerivationRow]:
     if principal.is_owner:
         return kept.derivations(after=after, limit=limit)
-    own = sorted(kept.derivations_of(principal.organization), key=lambda row: row.derivation)
-    return [row for row in own if row.derivation > after][:limit]
+    own = kept.derivations_of(principal.organization)
+    return some_of(own, lambda row: row.derivation, after, limit)
 
 
 def _answer(row: DerivationRow) -> DerivationAnswer:

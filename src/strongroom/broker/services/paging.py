@@ -9,7 +9,7 @@ its bytes as well: what one party puts into an answer must not make everybody's 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 import msgspec
@@ -64,3 +64,8 @@ def page_of(
         if len(rows) < wanted:
             return tuple(found), None
         after = id_of(rows[-1])
+
+
+def some_of(rows: Iterable[R], id_of: Callable[[R], str], after: str, limit: int) -> list[R]:
+    """Return at most so many of the few rows of one party whose ids are above the one given."""
+    return [row for row in sorted(rows, key=id_of) if id_of(row) > after][:limit]

@@ -23,7 +23,7 @@ from strongroom.broker.principal import Principal
 from strongroom.broker.records import LicenseRequestRow
 from strongroom.broker.repository import Reading
 from strongroom.broker.services.ownership import own_or_not_found, raise_not_found, verify_owner
-from strongroom.broker.services.paging import page_of
+from strongroom.broker.services.paging import page_of, some_of
 from strongroom.broker.services.partners import verify_reason
 from strongroom.broker.settings import Settings
 from strongroom.errors import BrokerRefused, FormatError
@@ -199,8 +199,8 @@ def _status_of(kept: Reading, row: LicenseRequestRow) -> str:
 def _some(principal: Principal, kept: Reading, after: str, limit: int) -> list[LicenseRequestRow]:
     if principal.is_owner:
         return kept.license_requests(after=after, limit=limit)
-    own = sorted(kept.license_requests_of(principal.organization), key=lambda row: row.request)
-    return [row for row in own if row.request > after][:limit]
+    own = kept.license_requests_of(principal.organization)
+    return some_of(own, lambda row: row.request, after, limit)
 
 
 def _answer(kept: Reading, principal: Principal, row: LicenseRequestRow) -> LicenseRequestAnswer:

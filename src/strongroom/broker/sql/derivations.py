@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, select
 from strongroom.broker.records import DerivationRow
 from strongroom.broker.sql.rows import Shape
 from strongroom.broker.sql.session import Session
-from strongroom.broker.sql.statement import Statement
+from strongroom.broker.sql.statement import Statement, replacing
 from strongroom.broker.sql.tables import DERIVATION as TABLE
 
 _DERIVATION: Final = Shape(DerivationRow, TABLE)
@@ -28,20 +28,7 @@ _DERIVATIONS: Final = Statement(
     .order_by(TABLE.c.derivation)
     .limit(bindparam("limit"))
 )
-_REPLACE: Final = Statement(
-    lambda insert: (
-        insert(TABLE)
-        .values({column.name: bindparam(column.name) for column in TABLE.columns})
-        .on_conflict_do_update(
-            index_elements=[TABLE.c.derivation],
-            set_={
-                column.name: bindparam(column.name)
-                for column in TABLE.columns
-                if column.name != TABLE.c.derivation.name
-            },
-        )
-    )
-)
+_REPLACE: Final = replacing(TABLE)
 _REMOVE: Final = Statement(delete(TABLE).where(TABLE.c.derivation == bindparam("derivation")))
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, select, update
 from strongroom.broker.records import MemberRow, PartnerRow, PartyStatus, RuntimeRow
 from strongroom.broker.sql.rows import Shape
 from strongroom.broker.sql.session import Session
-from strongroom.broker.sql.statement import Statement, adding
+from strongroom.broker.sql.statement import Statement, adding, replacing
 from strongroom.broker.sql.tables import MEMBER, PARTNER, RUNTIME
 
 _PARTNER: Final = Shape(PartnerRow, PARTNER)
@@ -48,20 +48,7 @@ _RUNTIMES_OF: Final = Statement(
     .where(RUNTIME.c.organization == bindparam("organization"))
     .order_by(RUNTIME.c.runtime)
 )
-_REPLACE_RUNTIME: Final = Statement(
-    lambda insert: (
-        insert(RUNTIME)
-        .values({column.name: bindparam(column.name) for column in RUNTIME.columns})
-        .on_conflict_do_update(
-            index_elements=[RUNTIME.c.runtime],
-            set_={
-                column.name: bindparam(column.name)
-                for column in RUNTIME.columns
-                if column.name != RUNTIME.c.runtime.name
-            },
-        )
-    )
-)
+_REPLACE_RUNTIME: Final = replacing(RUNTIME)
 _SET_RUNTIME: Final = Statement(
     update(RUNTIME).where(RUNTIME.c.runtime == bindparam("of")).values(status=bindparam("now"))
 )

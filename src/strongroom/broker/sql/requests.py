@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, select
 from strongroom.broker.records import LicenseRequestRow
 from strongroom.broker.sql.rows import Shape
 from strongroom.broker.sql.session import Session
-from strongroom.broker.sql.statement import Statement
+from strongroom.broker.sql.statement import Statement, replacing
 from strongroom.broker.sql.tables import LICENSE_REQUEST as TABLE
 
 _REQUEST: Final = Shape(LicenseRequestRow, TABLE)
@@ -26,20 +26,7 @@ _REQUESTS: Final = Statement(
     .order_by(TABLE.c.request)
     .limit(bindparam("limit"))
 )
-_REPLACE: Final = Statement(
-    lambda insert: (
-        insert(TABLE)
-        .values({column.name: bindparam(column.name) for column in TABLE.columns})
-        .on_conflict_do_update(
-            index_elements=[TABLE.c.request],
-            set_={
-                column.name: bindparam(column.name)
-                for column in TABLE.columns
-                if column.name != TABLE.c.request.name
-            },
-        )
-    )
-)
+_REPLACE: Final = replacing(TABLE)
 _REMOVE: Final = Statement(delete(TABLE).where(TABLE.c.request == bindparam("request")))
 
 

@@ -99,3 +99,13 @@ def adding(table: Table, **made: ColumnElement[Any]) -> Statement:
     """
     values = {column.name: made.get(column.name, bindparam(column.name)) for column in table.columns}
     return Statement(lambda insert: insert(table).values(values).on_conflict_do_nothing())
+
+
+def replacing(table: Table) -> Statement:
+    """Return the INSERT of a whole row, which takes the place of the one with the same key."""
+    values: dict[str, BindParameter[Any]] = {column.name: bindparam(column.name) for column in table.columns}
+    key = [column.name for column in table.primary_key]
+    others = {name: value for name, value in values.items() if name not in key}
+    return Statement(
+        lambda insert: insert(table).values(values).on_conflict_do_update(index_elements=key, set_=others)
+    )
