@@ -219,8 +219,9 @@ class _Connections:
 
     def add(self, connection: _Connection) -> None:
         if len(self._strangers) + self._known >= self._most:
+            # Whoever has but one keeps it, even where that is all there can be.
             leaving = (
-                self._of_the_greediest(above=self._most // 2)
+                self._of_the_greediest(above=max(self._most // 2, 1))
                 or next(iter(self._strangers), None)
                 or self._of_the_greediest(above=1)
                 or connection
