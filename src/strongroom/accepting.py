@@ -304,8 +304,8 @@ def _verify_permits_something(chain: LicenseChain, now: datetime) -> None:
         if isinstance(term, Purpose):
             purposes = [set(each.purposes) for each in above if isinstance(each, Purpose)]
             _verify_within(set(term.purposes), purposes, f"the purpose '{{}}' is not in {held}")
-    end = min((term.at for _, term in chain.terms() if isinstance(term, Expires)), default=None)
-    begin = max([now, *(term.at for _, term in chain.terms() if isinstance(term, NotBefore))])
+    end = min((term.at for _, term in chain.terms_of(Expires)), default=None)
+    begin = max([now, *(term.at for _, term in chain.terms_of(NotBefore))])
     if end is not None and end <= begin:
         raise UsageError(
             f"the sub-license would end {to_instant(end)}, before it begins",

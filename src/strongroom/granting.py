@@ -146,7 +146,7 @@ def grant_at_broker(
         StorageUnavailable: a file cannot be read or written.
     """
     draft = _draft(home, partner, model, terms, agreement, now, with_files=False)
-    ends = min(term.at for _, term in draft.chain.terms() if isinstance(term, Expires))
+    ends = min(term.at for _, term in draft.chain.terms_of(Expires))
     granted = draft.note(home, draft.file, ends, ())
     home.outbox.add(license_parcel(home, granted.license_id, now=now))
     return granted

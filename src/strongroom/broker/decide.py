@@ -152,7 +152,7 @@ def ends_of(chain: LicenseChain, lease: timedelta, now: datetime) -> tuple[datet
 
     Neither passes the end of the license, nor does grace or break-glass.
     """
-    ends = [term.at for _, term in chain.terms() if isinstance(term, Expires)]
+    ends = [term.at for _, term in chain.terms_of(Expires)]
     not_after = min([now + lease, *ends])
     last = not_after + grace_of(chain) + break_glass_of(chain)
     return not_after, min([last, *ends])
@@ -222,7 +222,7 @@ def _request(chain: LicenseChain, wish: Wish, right: Right, amounts: Mapping[str
 
 def _any_purpose(chain: LicenseChain) -> str | None:
     # The purpose is stated with each use, and checked there: here, it is enough that there is one.
-    sets = [set(term.purposes) for _, term in chain.terms() if isinstance(term, Purpose)]
+    sets = [set(term.purposes) for _, term in chain.terms_of(Purpose)]
     return min(set.intersection(*sets), default=None) if sets else None
 
 
@@ -242,11 +242,11 @@ def _others(chain: LicenseChain, wish: Wish, facts: BrokerFacts, pools: Pools) -
 def _reserve(chain: LicenseChain) -> int:
     if not any(isinstance(term, Grace) for term in chain.license.terms):
         return 0
-    return min(term.predictions for _, term in chain.terms() if isinstance(term, Grace))
+    return min(term.predictions for _, term in chain.terms_of(Grace))
 
 
 def _seats(chain: LicenseChain) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(document.id for document, term in chain.terms() if isinstance(term, Runtimes)))
+    return tuple(dict.fromkeys(document.id for document, term in chain.terms_of(Runtimes)))
 
 
 def _left_out(chain: LicenseChain, slices: Sequence[Slice]) -> Denied | None:

@@ -240,11 +240,9 @@ class Pools:
         )
 
 
-def counted_terms(chain: LicenseChain) -> Iterator[tuple[ChainDocument, Counted]]:
-    """Yield every term that counts, with its document."""
-    for document, term in chain.terms():
-        if isinstance(term, Counted):
-            yield document, term
+def counted_terms(chain: LicenseChain) -> tuple[tuple[ChainDocument, Counted], ...]:
+    """Return every term that counts, with its document."""
+    return chain.terms_of(Counted)
 
 
 def covers(hold: HoldRow, key: CounterKey) -> bool:

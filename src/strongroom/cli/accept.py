@@ -125,7 +125,7 @@ def find_packages(file: Path, offer: Offer) -> list[Path]:
     from strongroom.package.inspect import inspect
     from strongroom.storage.local import LocalSource
 
-    choices = [term.packages for _, term in offer.license.chain.terms() if isinstance(term, Packages)]
+    choices = [term.packages for _, term in offer.license.chain.terms_of(Packages)]
     found = []
     for path in sorted(file.parent.glob("*.sealed")):
         try:
@@ -194,7 +194,7 @@ def _tell(
     shared.terminal.result(document, f"{chain.id} is accepted{f', with {models}' if models else ''}")
     if not packages and not shared.json:
         shared.terminal.note("No package lies beside it; if it is not here yet, get it and use --package.")
-    ended = [term.at for _, term in chain.terms() if isinstance(term, Expires) and term.at <= shared.now]
+    ended = [term.at for _, term in chain.terms_of(Expires) if term.at <= shared.now]
     if ended:
         shared.terminal.warning(f"it ended {shown(min(ended))}; ask {offer.pinned.label} for a new one")
     if not offer.has_key_for_this_runtime and not has_broker:

@@ -74,7 +74,7 @@ def _bounds(opened: Opening) -> tuple[int, int]:
     """Return the hours of one use and how many there are, the narrowest of the chain."""
     from strongroom.license.terms import BreakGlass
 
-    terms = [term for _, term in opened.chain.terms() if isinstance(term, BreakGlass)]
+    terms = [term for _, term in opened.chain.terms_of(BreakGlass)]
     return min(term.hours for term in terms), min(term.uses for term in terms)
 
 

@@ -179,7 +179,7 @@ def _purposes(home: Home, candidate: Candidate) -> list[str]:
 def _end_of(opened: Opening) -> datetime | None:
     from strongroom.license.terms import Expires
 
-    return min((term.at for _, term in opened.chain.terms() if isinstance(term, Expires)), default=None)
+    return min((term.at for _, term in opened.chain.terms_of(Expires)), default=None)
 
 
 def _ask_brokers(

@@ -49,6 +49,6 @@ def outlook(home: Home, opening: Opening, now: datetime) -> Outlook | None:
     facts = replace(facts, break_glass=state.use_in_force(facts))
     request = replace(opening.request, predictions=1)
     verdict = evaluate(opening.chain, request, state.facts(facts, request.name, now), now)
-    ends = [term.at for _, term in opening.chain.terms() if isinstance(term, Expires)]
+    ends = [term.at for _, term in opening.chain.terms_of(Expires)]
     until = min([lease.document.not_after + grace_of(opening.chain), *ends])
     return Outlook(until, verdict if isinstance(verdict, Denied) else None)

@@ -12,9 +12,11 @@ right ``sublicense`` (spec/license.md, "Narrowing").
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
+from typing import TypeVar, cast
 
 from strongroom._limits import LIMITS
 from strongroom.errors import VerificationError
@@ -24,6 +26,8 @@ from strongroom.license.request import Right
 from strongroom.license.signing import Signed, read_unverified, verify_by_key, verify_by_owner
 from strongroom.license.term import Term
 from strongroom.license.terms import Agreement, Rights
+
+T = TypeVar("T", bound=Term)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +53,12 @@ class ChainDocument:
         return all(Right.SUBLICENSE in term.rights for term in self.terms if isinstance(term, Rights))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LicenseChain:
-    """A verified chain, widest document first. Made by ``verify_chain`` and by nothing else."""
+    """A verified chain, widest document first. Made by ``verify_chain`` and by nothing else.
+
+    A broker asks one chain for its terms dozens of times for every lease, so they are laid out once.
+    """
 
     owner: str
     """Owner id."""
@@ -73,7 +80,7 @@ class LicenseChain:
         """Id of the narrowest document: what leases and offline files name."""
         return self.last.id
 
-    @property
+    @cached_property
     def ids(self) -> tuple[str, ...]:
         """Ids of all documents, widest first."""
         return tuple(document.id for document in self.documents)
@@ -83,11 +90,25 @@ class LicenseChain:
         """Who may use it."""
         return self.last.holder
 
-    def terms(self) -> Iterator[tuple[ChainDocument, Term]]:
-        """Yield every term with its document, widest document first."""
-        for document in self.documents:
-            for term in document.terms:
-                yield document, term
+    def terms(self) -> tuple[tuple[ChainDocument, Term], ...]:
+        """Return every term with its document, widest document first."""
+        return self._terms
+
+    def terms_of(self, kind: type[T]) -> tuple[tuple[ChainDocument, T], ...]:
+        """Return every term of a kind with its document, widest document first."""
+        found = self._of_kind.get(kind)
+        if found is None:
+            found = tuple(pair for pair in self._terms if isinstance(pair[1], kind))
+            self._of_kind[kind] = found
+        return cast("tuple[tuple[ChainDocument, T], ...]", found)
+
+    @cached_property
+    def _terms(self) -> tuple[tuple[ChainDocument, Term], ...]:
+        return tuple((document, term) for document in self.documents for term in document.terms)
+
+    @cached_property
+    def _of_kind(self) -> dict[type[Term], tuple[tuple[ChainDocument, Term], ...]]:
+        return {}
 
 
 def verify_chain(token: str, sublicenses: Sequence[str], owner: Owner) -> LicenseChain:

@@ -39,8 +39,7 @@ def limits_of(
     """Return every count that a use at this instant is charged to."""
     limits = [
         CountLimit(CounterKey(document.id, term.counter, term.per.key(now)), term.limit)
-        for document, term in chain.terms()
-        if isinstance(term, Counted)
+        for document, term in chain.terms_of(Counted)
     ]
     authority = facts.authority
     if not isinstance(authority, Authority):
@@ -52,8 +51,7 @@ def limits_of(
     if standing is Standing.GRACE:
         limits += [
             CountLimit(CounterKey(document.id, CounterName.GRACE_PREDICTIONS, authority.id), term.predictions)
-            for document, term in chain.terms()
-            if isinstance(term, Grace)
+            for document, term in chain.terms_of(Grace)
         ]
     return tuple(limits)
 

@@ -225,5 +225,5 @@ def derivations_of(chain: LicenseChain) -> Derivations:
 
 def _any_purpose(chain: LicenseChain) -> str | None:
     # The purpose is stated with each use; to derive, it is enough that there is one.
-    sets = [set(term.purposes) for _, term in chain.terms() if isinstance(term, Purpose)]
+    sets = [set(term.purposes) for _, term in chain.terms_of(Purpose)]
     return min(set.intersection(*sets), default=None) if sets else None

@@ -125,11 +125,10 @@ def _check_accepted(chain: LicenseChain, facts: Facts) -> Denied | None:
 
 def _check_ended(chain: LicenseChain, request: Request, facts: Facts, now: datetime) -> Denied | None:
     case = _case(chain, request, facts, now, Standing.NORMAL)
-    for document, term in chain.terms():
-        if isinstance(term, Expires):
-            denied = term.check(replace(case, document=document.id, issuer=document.issuer))
-            if denied is not None:
-                return denied
+    for document, term in chain.terms_of(Expires):
+        denied = term.check(replace(case, document=document.id, issuer=document.issuer))
+        if denied is not None:
+            return denied
     return None
 
 
@@ -175,7 +174,7 @@ def _check_has_budget(chain: LicenseChain, request: Request, facts: Facts, now: 
     if not isinstance(authority, Authority):
         return None
     given = {entry.counter for entry in authority.budget_at(now)}
-    counted = [(document.id, term.counter) for document, term in chain.terms() if isinstance(term, Counted)]
+    counted = [(document.id, term.counter) for document, term in chain.terms_of(Counted)]
     # What only the budget counts is spent all the same in a period in which it gives nothing.
     counted += [(authority.id, entry.counter) for entry in authority.budget]
     for document, counter in counted:
@@ -193,10 +192,9 @@ def _check_has_budget(chain: LicenseChain, request: Request, facts: Facts, now: 
 def _allow(chain: LicenseChain, request: Request, facts: Facts, now: datetime, standing: Standing) -> Allowed:
     limits = limits_of(chain, facts, now, standing)
     output = OutputPolicy()
-    for _, term in chain.terms():
-        if isinstance(term, Output):
-            output = term.narrow(output)
-    ends = [term.at for _, term in chain.terms() if isinstance(term, Expires)]
+    for _, term in chain.terms_of(Output):
+        output = term.narrow(output)
+    ends = [term.at for _, term in chain.terms_of(Expires)]
     ground = last_instant(chain, facts, standing)
     return Allowed(
         output=output,

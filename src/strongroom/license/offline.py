@@ -70,7 +70,7 @@ def last_use_after_revocation(
     latest = max(
         [now + revocation_worst_case(chain, lease=lease).total, *(file.not_after for file in offline)]
     )
-    ends = [term.at for _, term in chain.terms() if isinstance(term, Expires)]
+    ends = [term.at for _, term in chain.terms_of(Expires)]
     return min([latest, *ends])
 
 
@@ -170,8 +170,8 @@ def _end(chain: LicenseChain, now: datetime, until: datetime | None) -> datetime
             reason="the license does not allow use without a broker",
             hint="It needs a license with the term 'offline', which the owner grants.",
         )
-    longest = min(now + hours(term.hours) for _, term in chain.terms() if isinstance(term, Offline))
-    ends = [term.at for _, term in chain.terms() if isinstance(term, Expires)]
+    longest = min(now + hours(term.hours) for _, term in chain.terms_of(Offline))
+    ends = [term.at for _, term in chain.terms_of(Expires)]
     if until is not None and until > longest:
         return Denied(
             code=Code.OFFLINE_TOO_LONG,

@@ -147,14 +147,14 @@ def grace_of(chain: LicenseChain) -> timedelta:
     """Return how long use goes on after a lease in an outage: nothing, unless the license says so."""
     if not _has(chain, Grace):
         return _NOTHING
-    return min(hours(term.hours) for _, term in chain.terms() if isinstance(term, Grace))
+    return min(hours(term.hours) for _, term in chain.terms_of(Grace))
 
 
 def break_glass_of(chain: LicenseChain) -> timedelta:
     """Return how long all uses of break-glass together can last."""
     if not _has(chain, BreakGlass):
         return _NOTHING
-    return min(hours(term.hours * term.uses) for _, term in chain.terms() if isinstance(term, BreakGlass))
+    return min(hours(term.hours * term.uses) for _, term in chain.terms_of(BreakGlass))
 
 
 def last_instant(chain: LicenseChain, facts: Facts, standing: Standing) -> datetime | None:

@@ -233,7 +233,7 @@ def _opened(
     lease_ends: datetime | None = None,
 ) -> Opened:
     # A lease ends soon and is renewed by itself: what ends for good is the license.
-    ends = [term.at for _, term in opening.chain.terms() if isinstance(term, Expires)]
+    ends = [term.at for _, term in opening.chain.terms_of(Expires)]
     until = allowed.until if lease_ends is None else min(ends, default=None)
     return Opened(
         name=opening.statement.name,

@@ -183,7 +183,7 @@ class Deriving:
 
         def holders(found: Catalogued) -> list[str]:
             row = found.row
-            terms = [term for _, term in holding.chain.terms() if isinstance(term, Packages)]
+            terms = [term for _, term in holding.chain.terms_of(Packages)]
             named = all(term.covers(row.name, row.version, row.package) for term in terms)
             return [principal.organization] if named else []
 

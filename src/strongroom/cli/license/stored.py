@@ -76,7 +76,7 @@ def ends_of(home: Home, file: LicenseFile, *, with_keys: bool = True) -> datetim
     from strongroom.license.signing import read_unverified
     from strongroom.license.terms import Expires
 
-    ends = [term.at for _, term in verified_chain(home, file).terms() if isinstance(term, Expires)]
+    ends = [term.at for _, term in verified_chain(home, file).terms_of(Expires)]
     if not with_keys:
         return min(ends, default=None)
     keys = [read_unverified(token, OfflineFile).not_after for token in file.offline]
