@@ -19,6 +19,7 @@ that another process put in force.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -61,10 +62,12 @@ class TokenRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class KeyEncryptionKeys:
     """The files ``kek*`` in the ``keys`` folder of a home."""
 
-    __slots__ = ("_folder", "_loaded", "_mark", "_passphrase", "_pin", "_ring")
+    __slots__ = ("_folder", "_loaded", "_mark", "_passphrase", "_pin", "_ring", "_stands_in")
 
     def __init__(self, folder: Path, *, passphrase: Callable[[], str], pin: Callable[[str], str]) -> None:
         self._folder = folder
+        # As text: a broker looks at it for every lease.
+        self._stands_in = f"{folder}/{_IN_FORCE}"
         self._passphrase = passphrase
         self._pin = pin
         self._loaded: dict[str, KeyProvider] = {}
@@ -135,7 +138,7 @@ class KeyEncryptionKeys:
     def _stand(self) -> tuple[int, int]:
         # Whoever adds a key writes this record afterwards, and a record is replaced, not changed.
         try:
-            status = (self._folder / _IN_FORCE).stat()
+            status = os.stat(self._stands_in)  # noqa: PTH116 - a tenth of the time of Path.stat
         except FileNotFoundError:
             return 0, 0
         except OSError as error:

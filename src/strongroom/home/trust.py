@@ -75,10 +75,11 @@ class PinnedOwner:
 class Trust:
     """The pinned owners of one home."""
 
-    __slots__ = ("_folder", "_lock")
+    __slots__ = ("_folder", "_lock", "_paths")
 
     def __init__(self, folder: Path, lock: Path) -> None:
         self._folder = folder
+        self._paths: dict[str, str] = {}
         self._lock = lock
 
     def pin(
@@ -179,8 +180,11 @@ class Trust:
             FormatError: not an owner id.
             StorageUnavailable: its record cannot be looked at.
         """
-        # Joined as text, and not as ``Path``: a broker asks several times for every lease.
-        path = f"{self._folder}/{files.verify_component(owner_id)}{_RECORD}"
+        # Made once, and text instead of a ``Path``: a broker asks several times for every lease.
+        path = self._paths.get(owner_id)
+        if path is None:
+            path = f"{self._folder}/{files.verify_component(owner_id)}{_RECORD}"
+            self._paths[owner_id] = path
         try:
             status = os.stat(path)  # noqa: PTH116 - a tenth of the time of Path.stat
         except FileNotFoundError as error:
