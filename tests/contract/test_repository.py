@@ -313,6 +313,10 @@ def test_seats_and_holds(store: Store) -> None:
         assert kept.lease("lea-a") == replace(
             rows.lease("lea-a", "sub-b"), ended=LeaseEnd.RETURNED, reported=True
         )
+        kept.add_lease(rows.lease("lea-c"), [rows.hold("lea-c")], [rows.seat("lea-c")])
+        kept.mark_reported("lea-c", LeaseEnd.SUPERSEDED)
+        assert kept.lease("lea-c") == replace(rows.lease("lea-c"), ended=LeaseEnd.SUPERSEDED, reported=True)
+        assert (kept.holds(["lic-a"]), kept.seats(["lic-a"], NOW)) == ([rows.hold("lea-b")], [])
 
 
 def test_offline_files(store: Store) -> None:

@@ -75,12 +75,12 @@ class Holding:
     @property
     def is_counted(self) -> bool:
         """Whether any document counts what is used."""
-        return any(isinstance(term, Counted) for _, term in self.chain.terms())
+        return bool(self.chain.terms_of(Counted))
 
     @property
     def has_seats(self) -> bool:
         """Whether any document bounds how many runtimes run at the same time."""
-        return any(isinstance(term, Runtimes) for _, term in self.chain.terms())
+        return bool(self.chain.terms_of(Runtimes))
 
     @property
     def organization(self) -> str:
@@ -141,16 +141,33 @@ class Remembered(Generic[T]):
         return len(self._found)
 
 
+class NotRememberedError(Exception):
+    """A look from memory found nothing that was found out under the newest rules known here."""
+
+
 class Knowledge:
     """Finds out, and remembers. Safe to share between threads."""
 
-    __slots__ = ("_catalogued", "_holdings", "_keys", "_machines")
+    __slots__ = ("_catalogued", "_generation", "_holdings", "_keys", "_machines")
 
     def __init__(self, keys: BrokerKeys) -> None:
         self._keys = keys
         self._holdings: Remembered[Holding] = Remembered()
         self._catalogued: Remembered[Catalogued] = Remembered()
         self._machines: Remembered[Machine] = Remembered()
+        self._generation: int | None = None
+
+    def look_back(self) -> Look | None:
+        """Look at what is remembered, without the database; None if it was never looked at.
+
+        Others may have changed the rules since. So it is good for what an act will look up again, and
+        for no refusal. What is not remembered raises ``NotRememberedError``.
+
+        Raises:
+            VerificationError: the owner's own chain does not verify.
+            StorageUnavailable: the home does not answer.
+        """
+        return None if self._generation is None else self._look(None, self._generation, keep=False)
 
     def look(self, kept: Reading) -> Look:
         """Look at what is committed.
@@ -170,8 +187,11 @@ class Knowledge:
         """
         return self._look(act.kept, act.generation, keep=False)
 
-    def _look(self, kept: Reading, generation: int, *, keep: bool) -> Look:
+    def _look(self, kept: Reading | None, generation: int, *, keep: bool) -> Look:
         owner = self._keys.owner()
+        # Of an act, it may be taken back. What is found under it was committed all the same, or is
+        # not found: only ``look`` keeps anything.
+        self._generation = generation
         stamp = Stamp(generation, owner.version)
         return Look(kept, owner, stamp, keep, self._holdings, self._catalogued, self._machines)
 
@@ -180,7 +200,8 @@ class Knowledge:
 class Look:
     """One look at one state of the database."""
 
-    kept: Reading
+    kept: Reading | None
+    """None: nothing but memory is asked."""
     owner: Owner
     stamp: Stamp
     keep: bool
@@ -222,6 +243,8 @@ class Look:
     ) -> T | None:
         found = remembered.get(key, self.stamp)
         if found is None:
+            if self.kept is None:
+                raise NotRememberedError
             found = read(self.kept, self.owner, key)
             if found is not None and self.keep:
                 remembered.put(key, self.stamp, found)

@@ -362,8 +362,11 @@ class Writing(Reading, Protocol):
         """Add a usage report."""
         ...
 
-    def mark_reported(self, lease: str) -> None:
-        """Note that the usage under a lease or offline file is known, and free its holds."""
+    def mark_reported(self, lease: str, ended: LeaseEnd | None = None) -> None:
+        """Note that the usage under a lease or offline file is known, and free its holds.
+
+        With ``ended``, do as ``end_lease`` as well, in one go.
+        """
         ...
 
     def add_used(self, amounts: Mapping[CounterKey, int]) -> None:

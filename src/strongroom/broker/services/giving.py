@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from strongroom._encoding import to_instant
 from strongroom.broker.act import Act
@@ -97,7 +97,7 @@ def find_known(look: Look, principal: Principal, *, runtime: str, license: str, 
 
     def holders(catalogued: Catalogued) -> list[str]:
         row = catalogued.row
-        choices = [term for _, term in holding.chain.terms() if isinstance(term, Packages)]
+        choices = [term for _, term in holding.chain.terms_of(Packages)]
         named = all(term.covers(row.name, row.version, row.package) for term in choices)
         return [principal.organization] if named else []
 
@@ -177,19 +177,23 @@ class Giving:
         """Supersede the lease before, count what was used under it, and decide about the next one."""
         request, chain = case.request.document, known.holding.chain
         held = act.kept.holds(chain.ids, act.now) if known.holding.is_counted else []
-        facts = self.facts(known)
-        if newest is not None and newest.ended is None:
-            act.kept.end_lease(newest.lease, LeaseEnd.SUPERSEDED)
-        if (due := _due(act, case, known, newest)) is not None:
+        more: dict[str, Any] = {}
+        due = _due(act, case, known, newest)
+        ends = None if newest is None or newest.ended is not None else LeaseEnd.SUPERSEDED
+        if newest is not None and ends is not None and (due is None or due.row is not newest):
+            act.kept.end_lease(newest.lease, ends)
+            ends = None
+        if due is not None:
             own = _holds_of(act, due, held, chain)
             held = [hold for hold in held if hold.authority != due.lease]
-            tally = _count(act, case, known, due, held if due.row is None else own)
-            facts = replace(facts, carried=tally.carried(own, act.now))
+            tally = _count(act, case, known, due, held if due.row is None else own, ends)
+            more["carried"] = tally.carried(own, act.now)
         if known.holding.is_counted:
             span = Span(act.now, ends_of(chain, self._lifetime, act.now)[1])
-            facts = replace(facts, holds=held, used=act.kept.used(keys_of(chain, span)))
+            more |= {"holds": held, "used": act.kept.used(keys_of(chain, span))}
         if known.holding.has_seats:
-            facts = replace(facts, running=running(act.kept.seats(chain.ids, act.now)))
+            more["running"] = running(act.kept.seats(chain.ids, act.now))
+        facts = replace(self.facts(known), **more)
         answer = decide(chain, _wish(request, known.package), facts, act.now)
         if isinstance(answer, Denied):
             raise_denied(answer)
@@ -386,10 +390,12 @@ def _holds_of(act: Act, due: _Due, held: Sequence[HoldRow], chain: LicenseChain)
     return act.kept.holds_of(due.lease)
 
 
-def _count(act: Act, case: Case, known: Known, due: _Due, holds: Sequence[HoldRow]) -> Tally:
+def _count(
+    act: Act, case: Case, known: Known, due: _Due, holds: Sequence[HoldRow], ends: LeaseEnd | None
+) -> Tally:
     if case.usage is None:
         raise usage_missing(due.lease)
-    return count_report(act, case.usage, known.holding, due.row, holds).tally
+    return count_report(act, case.usage, known.holding, due.row, holds, ends=ends).tally
 
 
 def _wish(request: LeaseRequest, package: Catalogued) -> Wish:

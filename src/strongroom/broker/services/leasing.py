@@ -19,7 +19,7 @@ from typing import Final
 from strongroom._encoding import to_instant
 from strongroom.broker.act import Act
 from strongroom.broker.keys import BrokerKeys
-from strongroom.broker.knowledge import Knowledge
+from strongroom.broker.knowledge import Knowledge, Look, NotRememberedError
 from strongroom.broker.ledger import Ledger
 from strongroom.broker.principal import Principal
 from strongroom.broker.proving import ProvedAct
@@ -31,6 +31,7 @@ from strongroom.broker.services.giving import (
     Case,
     Given,
     Giving,
+    Known,
     RuntimeChangedError,
     find_known,
     verify_admitted,
@@ -47,7 +48,7 @@ from strongroom.broker.services.reporting import (
     visible_documents,
 )
 from strongroom.broker.settings import Settings
-from strongroom.errors import StorageUnavailable, VerificationError
+from strongroom.errors import Error, StorageUnavailable, VerificationError
 from strongroom.keys.key_pair import sealing_public_from_text
 from strongroom.license.documents import Lease, LeaseRequest, OfflineFile, Usage
 from strongroom.license.runtime_documents import worker_key_digest
@@ -98,9 +99,9 @@ class Leasing:
             NoMatchingKey: the key provider refuses to be used.
             StorageUnavailable: the database or the key provider does not answer.
         """
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
             with self._ledger.turn.take():
-                case = self._prepare(principal, ask)
+                case = self._prepare(principal, ask, anew=attempt > 0)
             try:
                 outcome, committed = self._ledger.act_to_prove(partial(self._giving.give, case=case))
             except RuntimeChangedError:
@@ -193,20 +194,27 @@ class Leasing:
 
         return self._ledger.act(do)
 
-    def _prepare(self, principal: Principal, ask: LeaseAsk) -> Case:
+    def _prepare(self, principal: Principal, ask: LeaseAsk, *, anew: bool) -> Case:
+        """Verify a request and wrap for it; the act looks up again what it was verified with."""
+        refusal: Error | None = None
+        remembered = None if anew else self._knowledge.look_back()
+        if remembered is not None:
+            # Nearly always it is still right, and that saves a transaction. Only the database refuses.
+            try:
+                return self._wrap(principal, ask, *_find_asked(remembered, principal, ask))
+            except NotRememberedError:
+                pass
+            except Error as error:
+                refusal = error
         with self._ledger.view() as kept:
             look = self._knowledge.look(kept)
-            machine = own_machine(principal, look.machine(principal.id))
-            signed = verify_by_key(ask.request, LeaseRequest, machine.row.device)
-            request = signed.document
-            known = find_known(
-                look,
-                principal,
-                runtime=request.runtime,
-                license=request.license,
-                package=request.package,
-            )
-        verify_admitted(known.machine)
+            if refusal is not None and remembered is not None and look.stamp == remembered.stamp:
+                raise refusal
+            found = _find_asked(look, principal, ask)
+        return self._wrap(principal, ask, *found)
+
+    def _wrap(self, principal: Principal, ask: LeaseAsk, signed: Signed[LeaseRequest], known: Known) -> Case:
+        request = signed.document
         if request.owner != self._keys.owner_id:
             raise VerificationError("a lease request is for another owner", code="wrong-owner")
         worker = sealing_public_from_text(ask.worker_key)
@@ -236,6 +244,17 @@ class Leasing:
         if usage is not None and is_due:
             count_report(act, usage, holding, row, act.kept.holds_of(lease))
         return Done(entry=act.record(Kind.RETURN, (lease, row.runtime, *holding.subjects)))
+
+
+def _find_asked(look: Look, principal: Principal, ask: LeaseAsk) -> tuple[Signed[LeaseRequest], Known]:
+    machine = own_machine(principal, look.machine(principal.id))
+    signed = verify_by_key(ask.request, LeaseRequest, machine.row.device)
+    request = signed.document
+    known = find_known(
+        look, principal, runtime=request.runtime, license=request.license, package=request.package
+    )
+    verify_admitted(known.machine)
+    return signed, known
 
 
 def _answer(given: Given, proved: ProvedAct) -> LeaseAnswer:

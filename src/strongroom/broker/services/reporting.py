@@ -188,6 +188,7 @@ def count_report(
     *,
     final: bool = True,
     known: bool = False,
+    ends: LeaseEnd | None = None,
 ) -> Reported:
     """Take a verified report in: charge it if it is final, free its holds, and log it.
 
@@ -199,6 +200,7 @@ def count_report(
         holds: What its authority holds; without one, what all others hold.
         final: Whether nothing can be used under its authority any more.
         known: Whether this very report came before, when it was not final.
+        ends: How its authority, a lease, ends with it.
 
     Raises:
         VerificationError: it counts in a period that its authority does not touch (``usage-wrong``).
@@ -209,7 +211,7 @@ def count_report(
     _note_copies(act, signed, holding)
     if final:
         act.kept.add_used(tally.used)
-        act.kept.mark_reported(usage.authority)
+        act.kept.mark_reported(usage.authority, ends)
     if not known:
         if isinstance(row, OfflineRow):
             # Each report says all that was used from the beginning: the newest one is enough.

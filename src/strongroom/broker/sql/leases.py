@@ -57,6 +57,9 @@ _VOIDED: Final = Statement(
 )
 _VOID: Final = Statement(update(LEASE).where(LEASE.c.ended.is_(None)).values(ended=LeaseEnd.VOIDED.value))
 _MARK_REPORTED: Final = Statement(update(LEASE).where(LEASE.c.lease == bindparam("of")).values(reported=True))
+_CLOSE: Final = Statement(
+    update(LEASE).where(LEASE.c.lease == bindparam("of")).values(reported=True, ended=bindparam("how"))
+)
 _FREE_HOLDS: Final = Statement(delete(HOLD).where(HOLD.c.authority == bindparam("authority")))
 
 _SEATS: Final = Several(
@@ -190,9 +193,17 @@ class LeaseWriting(LeaseReading):
         """Add a usage report."""
         self.add((_ADD_USAGE, _USAGE.to_values(row), "usage report"))
 
-    def mark_reported(self, lease: str) -> None:
-        """Note that the usage under a lease or offline file is known, and free its holds."""
-        self.later(_MARK_REPORTED, [{"of": lease}])
+    def mark_reported(self, lease: str, ended: LeaseEnd | None = None) -> None:
+        """Note that the usage under a lease or offline file is known, and free its holds.
+
+        With ``ended``, do as ``end_lease`` does as well: the row has a token of some kilobytes, which
+        is written again with it.
+        """
+        if ended is None:
+            self.later(_MARK_REPORTED, [{"of": lease}])
+        else:
+            self.later(_CLOSE, [{"of": lease, "how": ended.value}])
+            self.later(_FREE_SEATS, [{"authority": lease}])
         self.later(_FREE_HOLDS, [{"authority": lease}])
 
     def void_leases(self, now: datetime) -> list[LeaseRow]:

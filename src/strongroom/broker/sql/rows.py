@@ -37,7 +37,7 @@ def from_seconds(seconds: int) -> datetime:
 class Shape(Generic[R]):
     """The columns of one kind of row."""
 
-    __slots__ = ("_decoders", "_encoders", "_kind", "_names", "columns")
+    __slots__ = ("_decoders", "_encoders", "_kind", "_make", "_names", "columns")
 
     def __init__(self, kind: type[R], table: Table) -> None:
         hints = get_type_hints(kind)
@@ -52,6 +52,7 @@ class Shape(Generic[R]):
             if encode is not None
         ]
         self._decoders = [(at, decode) for at, (_, decode) in enumerate(converters) if decode is not None]
+        self._make: Callable[[Sequence[Any]], R] = getattr(kind, "_make", self._make_by_name)
 
     def to_values(self, row: R) -> dict[str, Value]:
         """Return the values of the columns by name."""
@@ -67,7 +68,10 @@ class Shape(Generic[R]):
         for at, decode in self._decoders:
             if (value := converted[at]) is not None:
                 converted[at] = decode(value)
-        return self._kind(**dict(zip(self._names, converted, strict=True)))
+        return self._make(converted)
+
+    def _make_by_name(self, values: Sequence[Any]) -> R:
+        return self._kind(**dict(zip(self._names, values, strict=True)))
 
     def all_from(self, rows: Sequence[Sequence[Any]]) -> list[R]:
         """Make every row."""
@@ -90,7 +94,7 @@ def _converters(hint: Any) -> tuple[_Convert | None, _Convert | None]:
         return None, bool
     if issubclass(hint, StrEnum):
         # The drivers know nothing of enumerations, or write their names.
-        return (lambda member: member.value), hint
+        return (lambda member: member.value), {member.value: member for member in hint}.__getitem__
     if hint not in _UNCHANGED:
         raise TypeError(f"no column holds {hint}")
     return None, None

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 
 import pytest
 
 from strongroom._encoding import to_instant
+from strongroom.broker.ledger import Ledger
 from strongroom.broker.records import LeaseEnd
 from strongroom.broker.services import giving as giving_module
 from strongroom.broker.services.giving import Giving
 from strongroom.broker.settings import Settings
 from strongroom.errors import LicenseDenied, StorageUnavailable
+from strongroom.keys.key_pair import SigningKey
+from strongroom.keys.text import KeyKind
 from strongroom.license.period import Period
 from strongroom.license.request import Level
 from strongroom.license.terms import Expires, Grace, Predictions, Runtimes
@@ -366,8 +370,8 @@ class TestChangesOnTheWay:
         leasing = machine.desk.leasing
         prepare, calls = leasing._prepare, []
 
-        def slow(*arguments: object) -> object:
-            case = prepare(*arguments)  # type: ignore[arg-type] # passed on
+        def slow(*arguments: object, **more: object) -> object:
+            case = prepare(*arguments, **more)  # type: ignore[arg-type] # passed on
             calls.append(case)
             if len(calls) == 1:
                 with world.store.write() as kept:
@@ -378,7 +382,7 @@ class TestChangesOnTheWay:
                     kept.set_head(dataclasses.replace(head, generation=head.generation + 1))
             return case
 
-        monkeypatch.setattr(type(leasing), "_prepare", lambda self, *arguments: slow(*arguments))
+        monkeypatch.setattr(type(leasing), "_prepare", lambda _, *arguments, **more: slow(*arguments, **more))
         machine.take()
         assert len(calls) == 2
 
@@ -394,3 +398,44 @@ class TestChangesOnTheWay:
         with pytest.raises(StorageUnavailable) as caught:
             machine.take()
         assert caught.value.code == "broker-busy"
+
+
+class TestAnotherBrokerOnTheSameDatabase:
+    """What this one remembers was true a moment ago: it speeds up, and decides nothing."""
+
+    @pytest.fixture
+    def machine(self, world: World) -> Iterator[Machine]:
+        ledger = Ledger(world.store, world.keys, world.watch)
+        ledger.start()
+        yield Machine.enrolled(world, world.clinic(), [DAILY], desk=Desk.at(ledger, world.keys))
+        ledger.close()
+
+    def test_what_it_suspends_is_refused_here_at_once(self, world: World, machine: Machine) -> None:
+        machine.take()
+        world.partners.suspend_runtime(world.admin, machine.runtime, REASON)
+        assert refused(machine.take) == "runtime-suspended"
+
+    def test_what_it_lets_go_on_is_served_here_at_once(self, world: World, machine: Machine) -> None:
+        machine.take()
+        world.partners.suspend_runtime(world.admin, machine.runtime, REASON)
+        assert refused(machine.take) == "runtime-suspended"
+        world.partners.resume_runtime(world.admin, machine.runtime)
+        machine.take()
+
+    def test_what_it_revokes_is_refused_here_at_once(self, world: World, machine: Machine) -> None:
+        machine.take()
+        world.licensing.revoke(world.admin, RevocationAsk(revocation=world.revocation(machine.license)))
+        assert refused(machine.take) == "revoked"
+
+    def test_what_it_published_and_granted_is_had_here_at_once(self, world: World, machine: Machine) -> None:
+        machine.take()
+        new = world.statement(version="1.1.0")
+        world.publishing.publish(world.admin, world.package(new))
+        other = Machine.enrolled(world, world.clinic("other"), [DAILY], desk=machine.desk, statement=new)
+        other.take()
+        assert other.open() == CONTENT_KEY
+
+    def test_who_is_not_enrolled_is_refused_as_ever(self, world: World, machine: Machine) -> None:
+        machine.take()
+        machine.device = SigningKey.generate(KeyKind.DEVICE)
+        assert refused(machine.take) == "not-found"
