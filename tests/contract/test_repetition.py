@@ -24,7 +24,7 @@ from strongroom.keys.fingerprint import fingerprint
 from strongroom.keys.key_pair import SigningKey
 from strongroom.keys.text import KeyKind
 from strongroom.license.terms import Derivations
-from strongroom.protocol.broker import AcceptanceAsk, LicenseAsk, LicenseRequestAsk, ReasonAsk
+from strongroom.protocol.broker import AcceptanceAsk, LicenseAsk, LicenseRequestAsk, ReasonAsk, SublicenseAsk
 from tests.unit.broker.http.wire import Asker, Wire
 from tests.unit.broker.services.hospital import Clinic, World
 from tests.unit.broker.services.machine import Machine
@@ -189,6 +189,16 @@ def resume_license(world: World, clinic: Clinic) -> Write:
     )
 
 
+def end_sublicense(world: World, clinic: Clinic) -> Write:
+    """POST /sublicenses/{sublicense}/end"""
+    license = granted(world, clinic)
+    world.licensing.accept(clinic.manager, AcceptanceAsk(acceptance=clinic.accept(license)))
+    ask = SublicenseAsk(sublicense=clinic.narrow(license, world.clinic("ward").party))
+    path = f"/sublicenses/{world.licensing.narrow(clinic.manager, ask).license}/end"
+    # Nothing undoes it.
+    return Write(path, WHY, by_manager=True)
+
+
 def leased(world: World, clinic: Clinic) -> Machine:
     license = granted(world, clinic)
     world.licensing.accept(clinic.manager, AcceptanceAsk(acceptance=clinic.accept(license)))
@@ -266,6 +276,7 @@ WRITES = [
     approve_license,
     suspend_license,
     resume_license,
+    end_sublicense,
     return_lease,
     release_lease,
 ]

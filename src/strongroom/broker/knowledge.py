@@ -17,6 +17,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from strongroom.broker.act import Act
@@ -265,7 +266,7 @@ def _read_holding(kept: Reading, owner: Owner, license: str) -> Holding | None:
         chain=chain,
         accepted=verify_acceptances(acceptances, chain),
         revoked=kept.revoked(chain.ids) | revoked,
-        why_revoked=_reasons(kept, chain),
+        why_revoked=_ended(rows) | _reasons(kept, chain),
         hindrances=tuple(_hindrances(rows, partners, owner)),
     )
 
@@ -274,6 +275,15 @@ def _reasons(kept: Reading, chain: LicenseChain) -> dict[str, str]:
     # What is there was verified when it was handed in.
     found = (read_unverified(row.token, Revocation) for row in kept.revocations_of(chain.ids))
     return {each.target: each.reason for each in found}
+
+
+def _ended(rows: Sequence[LicenseRow]) -> dict[str, str]:
+    """Return why sub-licenses are over that no revocation names: whoever gave one ended it."""
+    return {
+        row.license: f"{above.holder} ended it"
+        for above, row in pairwise(rows)
+        if row.status is LicenseStatus.REVOKED
+    }
 
 
 def _hindrances(

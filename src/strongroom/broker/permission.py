@@ -34,6 +34,7 @@ class Permission(StrEnum):
     LICENSE_SUSPEND = "license:suspend"
     LICENSE_REVOKE = "license:revoke"
     LICENSE_NARROW = "license:narrow"
+    LICENSE_END = "license:end"
     LICENSE_ACCEPT = "license:accept"
     REQUEST_READ = "request:read"
     REQUEST_MAKE = "request:make"
@@ -97,6 +98,8 @@ _MANAGES: Final = frozenset(
         _P.MEMBER_WRITE,
         _P.REQUEST_MAKE,
         _P.LICENSE_NARROW,
+        # Not for machines: the organization key signs a sub-license, and nothing signs its end.
+        _P.LICENSE_END,
         _P.LICENSE_ACCEPT,
         _P.DERIVATION_HAND_IN,
         _P.LOG_COSIGN,

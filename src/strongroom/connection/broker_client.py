@@ -53,6 +53,7 @@ from strongroom.protocol.broker import (
     RevocationAsk,
     RevocationPage,
     SublicenseAsk,
+    SublicensePage,
     UsageAsk,
     UsagePage,
     WithdrawalAsk,
@@ -216,6 +217,14 @@ class BrokerClient:
     def narrow(self, ask: SublicenseAsk) -> LicenseAnswer:
         """Hand in a signed sub-license."""
         return self._post("/sublicenses", ask, LicenseAnswer)
+
+    def sublicenses(self, *, after: str | None = None, limit: int | None = None) -> SublicensePage:
+        """List the sub-licenses that the caller gave."""
+        return self._page("/sublicenses", SublicensePage, after=after, limit=limit)
+
+    def end_sublicense(self, sublicense: str, ask: ReasonAsk) -> LicenseAnswer:
+        """End a sub-license that the caller gave."""
+        return self._post(f"/sublicenses/{segment(sublicense)}/end", ask, LicenseAnswer)
 
     def accept(self, ask: AcceptanceAsk) -> LicenseAnswer:
         """Hand in an acceptance."""

@@ -94,10 +94,15 @@ def _check_revoked(chain: LicenseChain, facts: Facts) -> Denied | None:
     revoked = next((each for each in ids if each in facts.revoked), None)
     if revoked is None:
         return None
+    above = next((each.issuer for each in chain.documents[1:] if each.id == revoked), None)
+    if above is None:
+        whom = f"{chain.owner_name} for another license, with strongroom request"
+    else:
+        whom = f"{above} for another sub-license"
     return Denied(
         code=Code.REVOKED,
         reason=f"{revoked} is revoked{_because(facts.why_revoked.get(revoked))}",
-        hint=f"It does not come back: ask {chain.owner_name} for another license, with strongroom request.",
+        hint=f"It does not come back: ask {whom}.",
         document=revoked,
     )
 

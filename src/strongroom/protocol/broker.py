@@ -279,6 +279,25 @@ class LicensePage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SublicenseAnswer:
+    """One sub-license, for whoever gave it."""
+
+    license: LicenseAnswer
+    runtimes: tuple[str, ...]
+    """Ids of those that may use it now, or what hangs from it."""
+    held: dict[str, int]
+    """What is held for it of what is above it in the periods of now, by ``COUNTER/PERIOD``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SublicensePage:
+    """Sub-licenses in the order of their ids."""
+
+    sublicenses: tuple[SublicenseAnswer, ...]
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LicenseRequestAsk(Asked):
     """A partner asks for a license."""
 

@@ -100,6 +100,10 @@ def test_revoking_a_document_ends_what_hangs_from_it(place: int) -> None:
     verdict = denied(decide(chain, revoked=frozenset({chain.ids[place]})))
     assert verdict.code == "revoked"
     assert verdict.document == chain.ids[place]
+    # Whom to ask is whoever gave it.
+    giver = chain.documents[place].issuer
+    what = "license, with strongroom request" if place == 0 else "sub-license"
+    assert verdict.hint == f"It does not come back: ask {giver} for another {what}."
     assert code_of(decide(chain, revoked=frozenset({"sub-" + "z" * 24}))) == "allowed"
 
 

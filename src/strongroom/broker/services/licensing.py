@@ -3,10 +3,11 @@
     licensing.grant(admin, LicenseAsk(license=token, agreement=text))
     licensing.accept(manager, AcceptanceAsk(acceptance=token))
     licensing.narrow(manager, SublicenseAsk(sublicense=token))
+    licensing.end(manager, "sub-...", ReasonAsk(reason="the ward has closed"))
     licensing.revoke(admin, RevocationAsk(revocation=token))
 
-Signatures are checked here, before an act begins; the acts are in ``granting``, ``holding`` and
-``revoking``. A partner sees what it holds and what hangs from that; whatever else exists is not found.
+Signatures are checked here, before an act begins; the acts are in ``granting``, ``holding``, ``narrowing``
+and ``revoking``. A partner sees what it holds and what hangs from that; whatever else exists is not found.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from strongroom.broker.ledger import Act, Ledger
 from strongroom.broker.principal import Principal
 from strongroom.broker.records import LicenseRow
 from strongroom.broker.repository import Reading
-from strongroom.broker.services import granting, holding, revoking
+from strongroom.broker.services import granting, holding, narrowing, revoking
 from strongroom.broker.services.license_rows import chain_of, license_answer
 from strongroom.broker.services.ownership import verify_owner
 from strongroom.broker.services.paging import page_of
@@ -41,6 +42,7 @@ from strongroom.protocol.broker import (
     RevocationAsk,
     RevocationPage,
     SublicenseAsk,
+    SublicensePage,
 )
 
 _AT_A_TIME: Final = 16
@@ -149,6 +151,33 @@ class Licensing:
         _verify_text(ask.agreement, chain.last)
         signed = Signed(document, document.id, ask.sublicense)
         return self._act(signed.id, lambda act: holding.narrow(act, principal, signed, ask.agreement))
+
+    def sublicenses(self, principal: Principal, after: str = "", limit: int = 100) -> SublicensePage:
+        """Return sub-licenses after an id, with what is out under each; a partner sees those that it gave.
+
+        Raises:
+            UsageError: a limit below one.
+            StorageUnavailable: the database does not answer.
+        """
+        count = self._settings.page(limit)
+        with self._ledger.view() as kept:
+            now = self._ledger.now(kept)
+            answers, following = narrowing.sublicenses(
+                kept, principal, lambda rows: self._answer(kept, rows, now), now, after=after, count=count
+            )
+        return SublicensePage(sublicenses=answers, next=following)
+
+    def end(self, principal: Principal, sublicense: str, ask: ReasonAsk) -> LicenseAnswer:
+        """End a sub-license for good, as whoever gave it; twice changes nothing.
+
+        Raises:
+            ObjectNotFound: no such sub-license, or another's.
+            FormatError: the reason is no line of text.
+            BrokerRefused: another gave it (``wrong-holder``).
+            StorageUnavailable: the database does not answer.
+        """
+        verify_reason(ask)
+        return self._act(sublicense, lambda act: narrowing.end(act, principal, sublicense, ask.reason))
 
     def accept(self, principal: Principal, ask: AcceptanceAsk) -> LicenseAnswer:
         """Take in that the holder accepts a license; a second time changes nothing.

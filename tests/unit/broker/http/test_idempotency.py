@@ -68,6 +68,7 @@ class TestRepetition:
             "POST /licenses/{license}/approve",
             "POST /licenses/{license}/suspend",
             "POST /licenses/{license}/resume",
+            "POST /sublicenses/{sublicense}/end",
             "POST /license-requests",
             "POST /license-requests/{request}/grant",
             "POST /license-requests/{request}/refuse",

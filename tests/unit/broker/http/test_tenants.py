@@ -27,7 +27,7 @@ from strongroom.keys.key_pair import SigningKey, sealing_public_to_text
 from strongroom.keys.member import MemberRole
 from strongroom.keys.text import KeyKind
 from strongroom.license.signing import sign_document
-from strongroom.protocol.broker import LicenseRequestAsk, MemberAsk
+from strongroom.protocol.broker import LicenseRequestAsk, MemberAsk, SublicenseAsk
 from tests.unit.broker.http.wire import Asker, Wire
 from tests.unit.broker.services.hospital import Clinic, World
 from tests.unit.broker.services.machine import Machine
@@ -45,6 +45,7 @@ PREFIXES = {
     "runtime": "run-",
     "member": "mem-",
     "license": "lic-",
+    "sublicense": "sub-",
     "lease": "lea-",
     "request": "ask-",
     "derivation": "drv-",
@@ -60,11 +61,13 @@ class Side:
     machine: Machine
     request: str
     derivation: str
+    site: Clinic
+    sublicense: str
     operator: SigningKey = field(default_factory=lambda: SigningKey.generate(KeyKind.MEMBER))
 
     @classmethod
     def make(cls, world: World, name: str, version: str) -> Side:
-        """Enroll a partner, grant, accept, take a lease, and add a second member."""
+        """Enroll a partner, grant, accept, pass on, take a lease, and add a second member."""
         clinic = world.clinic(name)
         statement = world.statement(version=version)
         world.publishing.publish(world.admin, world.package(statement))
@@ -73,7 +76,10 @@ class Side:
         )
         made = Maker.of(world, clinic, statement).hand_in()
         machine = Machine.enrolled(world, clinic, statement=statement)
-        side = cls(world, clinic, machine, asked.request, made.derivation)
+        site = world.clinic(f"{name}-ward")
+        passed_on = SublicenseAsk(sublicense=clinic.narrow(machine.license, site.party))
+        sublicense = world.licensing.narrow(clinic.manager, passed_on).license
+        side = cls(world, clinic, machine, asked.request, made.derivation, site, sublicense)
         side.machine.take()
         certificate = clinic.certify(side.operator, MemberRole.OPERATOR, name="o.perator")
         world.members.add(clinic.manager, MemberAsk(member=certificate))
@@ -87,6 +93,7 @@ class Side:
             "runtime": self.clinic.runtime,
             "member": self.clinic.manager.id,
             "license": self.machine.license,
+            "sublicense": self.sublicense,
             "lease": self.machine.lease_id,
             "request": self.request,
             "derivation": self.derivation,
@@ -96,7 +103,8 @@ class Side:
     def traces(self) -> set[str]:
         """What must be in no answer to another partner."""
         # Both hold the same model: what is published is no secret of theirs.
-        return set(self.ids.values()) | {self.clinic.name, member_id(self.operator.public)}
+        names = {self.clinic.name, self.site.organization}
+        return set(self.ids.values()) | names | {member_id(self.operator.public)}
 
 
 @dataclass
@@ -229,6 +237,7 @@ class TestQueries:
             assert not [trace for trace in scene.one.traces if trace in text], route.path
             asked.add(route.path.removeprefix("/v1"))
         assert asked >= {"/licenses", "/leases", "/usage", "/packages", "/log/records", "/revocations"}
+        assert "/sublicenses" in asked
         assert ("/license-requests" in asked) is (role is not Role.RUNTIME)
         assert ("/derivations" in asked) is (role is not Role.RUNTIME)
 
@@ -237,6 +246,7 @@ class TestQueries:
         text = all_pages(scene.askers[Role.RUNTIME], "/log/records")
         assert scene.other.machine.license in text
         assert scene.other.machine.lease_id in all_pages(scene.askers[Role.RUNTIME], "/leases")
+        assert scene.other.sublicense in all_pages(scene.askers[Role.RUNTIME], "/sublicenses")
         assert scene.other.request in all_pages(scene.askers[Role.MANAGER], "/license-requests")
         assert scene.other.derivation in all_pages(scene.askers[Role.MANAGER], "/derivations")
 

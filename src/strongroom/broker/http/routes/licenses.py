@@ -19,6 +19,7 @@ from strongroom.protocol.broker import (
     RevocationAsk,
     RevocationPage,
     SublicenseAsk,
+    SublicensePage,
 )
 
 Days = Annotated[int | None, Query(ge=0, le=36_500, description="Only what ends within so many days.")]
@@ -79,6 +80,16 @@ def _add_documents(area: Area, licensing: Licensing) -> None:
     def narrow_license(caller: Caller, ask: SublicenseAsk) -> LicenseAnswer:
         """Take in a sub-license that a holder signed."""
         return licensing.narrow(caller, ask)
+
+    @area.get("/sublicenses", Permission.LICENSE_READ)
+    def list_sublicenses(caller: Caller, after: After = "", limit: Limit = 100) -> SublicensePage:
+        """List sub-licenses: the owner's all, a partner's those that it gave."""
+        return licensing.sublicenses(caller, after, limit)
+
+    @area.post("/sublicenses/{sublicense}/end", Permission.LICENSE_END)
+    def end_sublicense(caller: Caller, sublicense: str, ask: ReasonAsk) -> LicenseAnswer:
+        """End a sub-license for good, as its giver, and with it what hangs from it."""
+        return licensing.end(caller, sublicense, ask)
 
     @area.post("/acceptances", Permission.LICENSE_ACCEPT, repeat=Repeat.REPEATABLE)
     def accept_license(caller: Caller, ask: AcceptanceAsk) -> LicenseAnswer:
