@@ -45,6 +45,8 @@ class Line:
     is_own: bool
     """Whether it is this party's own broker."""
     url: str
+    home: Home
+    """Of the party that asks."""
 
     @property
     def goes_on(self) -> str:
@@ -54,9 +56,12 @@ class Line:
                 "start it with `strongroom broker run`, or check the network; partners go on with their "
                 f"leases and grace meanwhile. It is looked for at {self.url}"
             )
+        from strongroom.cli._meanwhile import said_of
+
+        told = said_of(self.home, self.owner)
         return (
-            "try again later; open and predict go on with the lease and its grace time meanwhile. It is "
-            f"looked for at {self.url}"
+            "try again later; open and predict go on with the lease and its grace time meanwhile"
+            f"{told and ': '}{told}. It is looked for at {self.url}"
         )
 
 
@@ -106,7 +111,7 @@ def line_to(home: Home, owner: PinnedOwner, *, as_runtime: bool = False) -> Line
     )
     # A command is over when nobody holds the client any more; its connections end with it.
     weakref.finalize(client, transport.close)
-    return Line(owner, client, owner.id == home.vault.owner_id, address.url)
+    return Line(owner, client, owner.id == home.vault.owner_id, address.url, home)
 
 
 def demand_own_line(home: Home) -> Line:

@@ -56,7 +56,7 @@ def open_(
         ask_withdrawals=ask_withdrawals,
     )
     lease = _lease(home, opened)
-    shared.terminal.fields(_document(opened, lease), _lines(opened, lease, shared.now))
+    shared.terminal.fields(_document(opened, lease), _lines(home, opened, lease, shared.now))
     if shared.json:
         return
     refusal = None if opened.release is not None else home.leases.read(opened.place).refusal
@@ -77,7 +77,8 @@ def _lease(home: Home, opened: Opening) -> Lease | None:
     return None if token is None else read_unverified(token, Lease)
 
 
-def _key(opened: Opening, lease: Lease | None, now: datetime) -> str:
+def _key(home: Home, opened: Opening, lease: Lease | None, now: datetime) -> str:
+    from strongroom.cli._meanwhile import without_broker
     from strongroom.cli._moment import shown
 
     if opened.release is not None:
@@ -89,10 +90,12 @@ def _key(opened: Opening, lease: Lease | None, now: datetime) -> str:
         return "a lease of the broker, taken when it runs"
     if lease.not_after > now:
         return f"a lease of the broker, in force until {shown(lease.not_after)}, renewed by itself"
-    return f"a lease of the broker; the last one ended {shown(lease.not_after)}"
+    said = without_broker(home, opened, now)
+    after = "" if said is None else f"; it {said}"
+    return f"a lease of the broker; the last one ended {shown(lease.not_after)}{after}"
 
 
-def _lines(opened: Opening, lease: Lease | None, now: datetime) -> list[tuple[str, str]]:
+def _lines(home: Home, opened: Opening, lease: Lease | None, now: datetime) -> list[tuple[str, str]]:
     from strongroom.cli._moment import shown
     from strongroom.license.describe import describe_license
 
@@ -104,7 +107,7 @@ def _lines(opened: Opening, lease: Lease | None, now: datetime) -> list[tuple[st
         ("package", str(opened.package_path)),
         ("digest", statement.package_digest),
         ("license", opened.chain.id),
-        ("key", _key(opened, lease, now)),
+        ("key", _key(home, opened, lease, now)),
         ("until", "no end" if allowed.until is None else shown(allowed.until)),
         ("predictions", "not counted" if left is None else f"{left:,} left"),
         *((label.lower(), sentence) for label, sentence in describe_license(opened.chain)[1:]),

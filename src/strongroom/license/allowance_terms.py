@@ -56,7 +56,7 @@ class Grace(Tagged, frozen=True, kw_only=True, tag="grace"):
             self,
             Code.GRACE_USED_UP,
             f"{used} of {self.predictions} predictions of the grace time are used; "
-            f"{wanted} more would go beyond",
+            f"{wanted} more would go beyond, though the grace time lasts until {to_instant(end)}",
             "Restore the way to the broker: strongroom doctor; or, if allowed, break-glass.",
         )
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from strongroom._encoding import to_instant
 from strongroom.errors import LicenseDenied, UsageError
 from strongroom.license.codes import Code
 from strongroom.license.evaluate import evaluate
@@ -212,7 +213,9 @@ def test_a_child_shortens_the_grace() -> None:
     chain = chain_of(GRACE, children=[[Grace(hours=2, predictions=100)]])
     verdict = allowed(decide(chain, END, outage_since=NOW))
     assert verdict.until == END + 2 * HOUR
-    assert code_of(decide(chain, END + 2 * HOUR, outage_since=NOW)) == "grace-ended"
+    over = denied(decide(chain, END + 2 * HOUR, outage_since=NOW))
+    assert over.code == "grace-ended"
+    assert f"its 2 hours of grace ended {to_instant(END + 2 * HOUR)}" in over.reason
 
 
 def test_grace_reserves_predictions_for_each_lease() -> None:
@@ -221,7 +224,9 @@ def test_grace_reserves_predictions_for_each_lease() -> None:
     asked = request(predictions=10)
     verdict = allowed(decide(chain, END, outage_since=NOW, used={key: 90}, asked=asked))
     assert verdict.remaining[key] == 0
-    assert code_of(decide(chain, END, outage_since=NOW, used={key: 91}, asked=asked)) == "grace-used-up"
+    spent = denied(decide(chain, END, outage_since=NOW, used={key: 91}, asked=asked))
+    assert spent.code == "grace-used-up"
+    assert f"the grace time lasts until {to_instant(END + 48 * HOUR)}" in spent.reason
     other = CounterKey(chain.id, CounterName.GRACE_PREDICTIONS, "lea-" + "m" * 24)
     assert code_of(decide(chain, END, outage_since=NOW, used={other: 100}, asked=asked)) == "allowed"
 
