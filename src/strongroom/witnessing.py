@@ -11,7 +11,7 @@ are those of spec/log.md; where the state is kept is ``home.logbook``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol, TypeVar
@@ -95,10 +95,25 @@ class Checked:
     """How many records concern this home; each is in the log."""
 
 
-def with_newest_owner(home: Home, client: OwnerSource, owner: Owner, read: Callable[[Owner], T]) -> T:
-    """Read the log by the owner's keys as this home knows them; by its newest, if they have moved on.
+def with_newest_owner(
+    home: Home,
+    client: OwnerSource,
+    owner: Owner,
+    read: Callable[[Owner], T],
+    *,
+    moved: Collection[str] = _OWNER_MOVED,
+) -> T:
+    """Read by the owner's keys as this home knows them; by its newest, if they have moved on.
 
-    A home that takes no leases learns of a rotation by nothing else.
+    A home that takes no leases learns of a rotation by nothing else. The broker brings the newer
+    document; that it is the owner's, its roots say (``home.trust.Trust.update``).
+
+    Args:
+        home: Whose memory of the owner it is.
+        client: The owner's broker.
+        owner: The owner, as this home knows it.
+        read: What is to be read; it runs again with the newer keys.
+        moved: Codes of the failures that a newer owner document may cure.
 
     Raises:
         VerificationError: by those keys it does not hold either.
@@ -108,7 +123,7 @@ def with_newest_owner(home: Home, client: OwnerSource, owner: Owner, read: Calla
     try:
         return read(owner)
     except VerificationError as error:
-        if error.code not in _OWNER_MOVED:
+        if error.code not in moved:
             raise
     return read(home.trust.update(OwnerChain.from_json(list(client.owner().owner))).owner)
 

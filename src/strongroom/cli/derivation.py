@@ -91,7 +91,8 @@ def list_(*, owner: OwnerOption = None, shared: Shared = SHARED) -> None:
 def fetch(file: DerivedFile, /, *, shared: Shared = SHARED) -> None:
     """Fetch the owner's countersignature, and make the package of it and your file.
 
-    The package lies in this home then. To run it takes a license for it, as for any other.
+    The package lies in this home then. To run it takes a license for it, as for any other. If the owner has a
+    new package key by now, the newer owner document comes with it.
 
     Examples:
         $ strongroom derivation fetch risk-1.1.0.derived
@@ -109,6 +110,7 @@ def fetch(file: DerivedFile, /, *, shared: Shared = SHARED) -> None:
     from strongroom._encoding import from_base64
     from strongroom.cli._broker import answering, demand_line
     from strongroom.deriving import announce, take_in
+    from strongroom.witnessing import with_newest_owner
 
     announced, home = announce(file), shared.open_home()
     line = demand_line(home, announced.owner)
@@ -126,7 +128,16 @@ def fetch(file: DerivedFile, /, *, shared: Shared = SHARED) -> None:
             code="derivation-open",
             hint=f"{line.owner.label} needs the file for that: send {file} on any way",
         )
-    stored = take_in(home, file, from_base64(answer.statement))
+    signed = from_base64(answer.statement)
+    with answering(line):
+        # A home that takes no leases hears of a new package key by nothing else.
+        stored = with_newest_owner(
+            home,
+            line.client,
+            home.trust.confirmed(announced.owner),
+            lambda owner: take_in(home, file, signed, owner),
+            moved={"wrong-signer"},
+        )
     shared.terminal.result(_document(answer) | {"path": str(stored.path)}, str(stored.path))
     if not shared.json:
         shared.terminal.note(f"{answer.name} {answer.version} is countersigned. It runs once it is granted.")

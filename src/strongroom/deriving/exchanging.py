@@ -23,7 +23,7 @@ from strongroom.errors import VerificationError
 from strongroom.home.home import Home
 from strongroom.home.outbox import Parcel, ParcelKind
 from strongroom.home.packages import StoredPackage
-from strongroom.keys.owner import Role
+from strongroom.keys.owner import Owner, Role
 from strongroom.license.derivation import DerivationRecord
 from strongroom.license.documents import Derivation
 from strongroom.license.signing import read_unverified
@@ -84,17 +84,19 @@ def post(home: Home, done: Countersigned, *, now: datetime) -> str:
     return done.derivation
 
 
-def take_in(home: Home, path: Path, signed: bytes) -> StoredPackage:
+def take_in(home: Home, path: Path, signed: bytes, owner: Owner | None = None) -> StoredPackage:
     """Make the package of a derivation file and the owner's signature; called again, it changes nothing.
 
     Args:
         home: The partner's home.
         path: The ``.derived`` file, as it was handed in.
         signed: The statement as the owner signed it.
+        owner: Its owner, if the caller has looked for a newer version of it; None: as it is pinned.
 
     Raises:
         FormatError: no derivation file, a damaged one, or no signed statement.
-        VerificationError: not signed by the pinned owner, or for another package (``wrong-package``).
+        VerificationError: not signed by this owner (``wrong-signer``), or for another package
+            (``wrong-package``).
         IntegrityError: the file is not the one that was signed.
         UsageError: another package has this name and version here (``version-exists``).
         ObjectNotFound: there is no such file, or the owner was never joined.
@@ -105,7 +107,8 @@ def take_in(home: Home, path: Path, signed: bytes) -> StoredPackage:
         record = DerivationRecord.from_bytes(data)
         statement = from_base64(record.statement)
         document = read_unverified(record.derivation, Derivation)
-        owner = home.trust.confirmed(document.owner)
+        if owner is None:
+            owner = home.trust.confirmed(document.owner)
         keys = owner.keys_for(Role.PACKAGE, statements.read_unverified(signed).created_at)
         said = statements.verify_statement(signed, keys, owner=owner.id)
         if said.package_digest != to_hex(sha256(statement)):

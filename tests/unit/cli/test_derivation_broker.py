@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from strongroom.connection import BrokerClient
+from strongroom.errors import ObjectNotFound
+from strongroom.home.home import Home
 from tests.unit.cli.broker_fixture import scene
 from tests.unit.cli.broker_scene import BrokerScene
+from tests.unit.cli.conftest import Party
 
 __all__ = ["scene"]
 
@@ -45,6 +52,52 @@ def test_a_countersignature_is_asked_for_and_fetched_and_the_model_runs(ready: B
     ready.hospital.run("publish", "risk@1.1.0")
     ready.hospital.run("grant", "clinic", "risk@1.1.0")
     ready.clinic.run("accept", "risk", "--yes")
+
+
+def countersigned_by_a_new_key(ready: BrokerScene) -> Path:
+    """Return a derivation file whose owner has rotated its package key, and signed with the new one."""
+    file = derived(ready)
+    ready.clinic.run("derivation", "send", file)
+    # No document of before may be of the second of the rotation.
+    time.sleep(1.1)
+    ready.hospital.run("owner", "rotate", "--renew", "package", "--yes")
+    time.sleep(1.1)
+    ready.hospital.run("countersign", file, "--yes")
+    return file
+
+
+def test_a_countersignature_by_a_newer_key_brings_the_newer_owner_document(ready: BrokerScene) -> None:
+    file = countersigned_by_a_new_key(ready)
+    home = Home.open(ready.clinic.home)
+    (before,) = home.trust.all()
+    assert before.owner.version == 1
+    path = Path(ready.clinic.run("derivation", "fetch", file).text.strip())
+    assert path.exists()
+    (after,) = home.trust.all()
+    assert (after.owner.version, after.status) == (2, before.status)
+    assert after.owner.chain.to_json()[:1] == before.owner.chain.to_json()
+
+
+def test_no_owner_document_that_the_roots_did_not_sign_makes_a_package(
+    ready: BrokerScene, party: Callable[[str], Party], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker, or a thief of it, that offers a chain of its own for keys of its own."""
+    file = countersigned_by_a_new_key(ready)
+    thief = party("thief")
+    thief.run("init", "hospital")
+    home = Home.open(ready.clinic.home)
+    (pinned,) = home.trust.all()
+    (stolen,) = Home.open(thief.home).trust.all()
+    real = BrokerClient.owner
+    old, own = pinned.owner.chain.to_json(), stolen.owner.chain.to_json()
+    for chain in (own, [*old, *own], old):
+        monkeypatch.setattr(
+            BrokerClient, "owner", lambda client, chain=chain: replace(real(client), owner=tuple(chain))
+        )
+        assert ready.clinic.run("derivation", "fetch", file, code=None).code in (3, 6)
+        assert [each.owner for each in home.trust.all()] == [pinned.owner]
+        with pytest.raises(ObjectNotFound):
+            home.catalog.packages.find(pinned.id, "risk", "1.1.0")
 
 
 def test_a_refusal_comes_with_its_reason(ready: BrokerScene) -> None:
