@@ -43,22 +43,23 @@ def find_request(home: Home, request: str) -> LicenseRequestAnswer:
     from strongroom.cli._broker import answering, demand_own_line
 
     line = demand_own_line(home)
-    with answering(line):
-        found = [each for each in requests_at(line.client) if each.request == request]
-    if not found:
+    try:
+        with answering(line):
+            found = line.client.license_request(request)
+    except ObjectNotFound as error:
         raise ObjectNotFound(
             f"the broker has no request {request}",
             code="unknown-request",
             hint="strongroom license requests lists them",
-        )
-    if found[0].status != "open" or found[0].license is not None:
+        ) from error
+    if found.status != "open" or found.license is not None:
         # One whose license waits for a second person is open, but nobody shall sign another by mistake.
         raise UsageError(
             f"{request} was answered before",
             code="request-answered",
             hint="strongroom license requests shows how; grant without --request gives a further license",
         )
-    return found[0]
+    return found
 
 
 def filled_in(terms: TermOptions, asked: LicenseRequestAnswer) -> TermOptions:

@@ -186,14 +186,14 @@ def _all(client: BrokerClient) -> list[DerivationAnswer]:
 
 
 def _find(client: BrokerClient, derivation: str, file: Path) -> DerivationAnswer:
-    for each in _all(client):
-        if each.derivation == derivation:
-            return each
-    raise ObjectNotFound(
-        "the broker was not asked to have this file countersigned",
-        code="unknown-derivation",
-        hint=f"strongroom derivation send {file}",
-    )
+    try:
+        return client.derivation(derivation)
+    except ObjectNotFound as error:
+        raise ObjectNotFound(
+            "the broker was not asked to have this file countersigned",
+            code="unknown-derivation",
+            hint=f"strongroom derivation send {file}",
+        ) from error
 
 
 def _document(answer: DerivationAnswer) -> dict[str, Any]:

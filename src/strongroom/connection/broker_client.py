@@ -235,6 +235,10 @@ class BrokerClient:
         """List requests for licenses."""
         return self._page("/license-requests", LicenseRequestPage, after=after, limit=limit)
 
+    def license_request(self, request: str) -> LicenseRequestAnswer:
+        """Show one request for a license."""
+        return self._page(f"/license-requests/{segment(request)}", LicenseRequestAnswer)
+
     def request_license(self, ask: LicenseRequestAsk) -> LicenseRequestAnswer:
         """Ask the owner for a license."""
         return self._post("/license-requests", ask, LicenseRequestAnswer)
@@ -251,6 +255,10 @@ class BrokerClient:
     def derivations(self, *, after: str | None = None, limit: int | None = None) -> DerivationPage:
         """List derived models."""
         return self._page("/derivations", DerivationPage, after=after, limit=limit)
+
+    def derivation(self, derivation: str) -> DerivationAnswer:
+        """Show one derived model."""
+        return self._page(f"/derivations/{segment(derivation)}", DerivationAnswer)
 
     def hand_in_derivation(self, ask: DerivationAsk) -> DerivationAnswer:
         """Ask the owner to countersign a derived model."""

@@ -158,6 +158,17 @@ class Deriving:
 
         return self._ledger.act(refuse)
 
+    def get(self, principal: Principal, derivation: str) -> DerivationAnswer:
+        """Return one derived model; a partner sees its own.
+
+        Raises:
+            ObjectNotFound: there is none, or it is another's.
+            StorageUnavailable: the database does not answer.
+        """
+        with self._ledger.view() as kept:
+            found = kept.derivation(derivation)
+        return _answer(own_or_not_found(principal, found, lambda row: [row.organization]))
+
     def page(self, principal: Principal, after: str = "", limit: int = 100) -> DerivationPage:
         """Return derived models after an id; a partner sees its own.
 

@@ -118,6 +118,18 @@ class Requesting:
 
         return self._ledger.act(refuse)
 
+    def get(self, principal: Principal, request: str) -> LicenseRequestAnswer:
+        """Return one request; a partner sees its own.
+
+        Raises:
+            ObjectNotFound: there is none, or it is another's.
+            StorageUnavailable: the database does not answer.
+        """
+        with self._ledger.view() as kept:
+            found = kept.license_request(request)
+            row = own_or_not_found(principal, found, lambda row: [row.organization])
+            return _answer(kept, principal, row)
+
     def page(self, principal: Principal, after: str = "", limit: int = 100) -> LicenseRequestPage:
         """Return requests after an id; a partner sees its own.
 

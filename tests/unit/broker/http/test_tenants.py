@@ -193,6 +193,8 @@ class TestPaths:
             (Role.MANAGER, "/licenses/{license}"),
             (Role.OPERATOR, "/licenses/{license}"),
             (Role.RUNTIME, "/licenses/{license}"),
+            (Role.OPERATOR, "/license-requests/{request}"),
+            (Role.OPERATOR, "/derivations/{derivation}"),
         ]
         for role, path in reads:
             route = next(route for route in scene.routes if route.path.endswith(path))

@@ -173,8 +173,12 @@ def test_a_derivation_of_another_partner_is_not_there(world: World, maker: Maker
     assert other.refusal(license=maker.license) == "not-found"
     # Under its own license it has to sign itself: what another signed is no word of its own.
     assert other.refusal(key=maker.clinic.key) == "wrong-signer"
-    maker.hand_in()
+    made = maker.hand_in()
     assert world.deriving.page(other.clinic.manager).derivations == ()
+    get = world.deriving.get
+    assert get(maker.clinic.manager, made.derivation) == get(world.admin, made.derivation) == made
+    assert refused(lambda: get(other.clinic.manager, made.derivation)) == "not-found"
+    assert refused(lambda: get(world.admin, "drv-" + "a" * 24)) == "not-found"
 
 
 def test_a_countersignature_is_good_for_one_package(world: World, maker: Maker) -> None:

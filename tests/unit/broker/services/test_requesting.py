@@ -185,6 +185,20 @@ def test_requests_come_in_pages_and_a_partner_sees_its_own(world: World) -> None
     assert len(world.requesting.page(world.admin, limit=10).requests) == 4
 
 
+def test_a_request_is_shown_to_its_partner_and_the_owner_and_to_nobody_else(careful: World) -> None:
+    clinic, other = careful.clinic(), careful.clinic("other")
+    asked = careful.requesting.make(clinic.manager, wish())
+    get = careful.requesting.get
+    assert get(clinic.manager, asked.request) == get(careful.admin, asked.request) == asked
+    assert refused(lambda: get(other.manager, asked.request)) == "not-found"
+    assert refused(lambda: get(clinic.manager, "ask-" + "a" * 24)) == "not-found"
+    # A license that waits for a second person is no word to the partner here either.
+    waiting = careful.license(clinic)
+    careful.requesting.grant(careful.admin, asked.request, RequestGrantAsk(license=waiting))
+    assert get(careful.admin, asked.request).license == waiting
+    assert get(clinic.manager, asked.request) == asked
+
+
 def test_a_partner_answers_nothing_and_the_owner_asks_for_nothing(world: World) -> None:
     clinic = world.clinic()
     asked = world.requesting.make(clinic.manager, wish())

@@ -27,6 +27,11 @@ def add(area: Area, deriving: Deriving) -> None:
         """Ask the owner to countersign a derived model."""
         return deriving.hand_in(caller, ask)
 
+    @area.get("/derivations/{derivation}", Permission.DERIVATION_READ)
+    def show_derivation(caller: Caller, derivation: str) -> DerivationAnswer:
+        """Show one derived model."""
+        return deriving.get(caller, derivation)
+
     @area.post(
         "/derivations/{derivation}/countersign", Permission.DERIVATION_COUNTERSIGN, repeat=Repeat.REPEATABLE
     )

@@ -27,6 +27,11 @@ def add(area: Area, requesting: Requesting) -> None:
         """Ask the owner for a license."""
         return requesting.make(caller, ask)
 
+    @area.get("/license-requests/{request}", Permission.REQUEST_READ)
+    def show_license_request(caller: Caller, request: str) -> LicenseRequestAnswer:
+        """Show one request for a license."""
+        return requesting.get(caller, request)
+
     @area.post("/license-requests/{request}/grant", Permission.LICENSE_GRANT)
     def grant_license_request(caller: Caller, request: str, ask: RequestGrantAsk) -> LicenseRequestAnswer:
         """Say which license answers a request."""
