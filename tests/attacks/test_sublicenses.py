@@ -170,6 +170,26 @@ def test_what_is_out_under_an_ended_sublicense_stays_counted(world: World) -> No
     assert (listed.held, listed.runtimes) == ({}, ())
 
 
+def test_what_is_held_of_a_license_is_counted_once_at_any_depth(world: World) -> None:
+    """What a site below a site holds is missing to all above, and to each of them once."""
+    site, clinic = narrowed(world, [DAILY], [Predictions(limit=50, per=Period.DAY)])
+    ward = world.clinic("ward")
+    deep = Machine.enrolled(
+        world,
+        ward,
+        license=passed_on(world, site.clinic, site.license, ward),
+        statement=site.statement,
+    )
+    deep.take()
+    out = deep.budget
+    for giver in (clinic.clinic, site.clinic):
+        (listed,) = world.licensing.sublicenses(giver.manager).sublicenses
+        assert (listed.held, listed.runtimes) == (out, (deep.runtime,))
+    world.licensing.end(clinic.clinic.manager, site.license, WHY)
+    assert denied(deep.take).hint == "It does not come back: ask clinic for another sub-license."
+    assert world.licensing.sublicenses(clinic.clinic.manager).sublicenses[0].held == out
+
+
 def test_what_was_never_reported_comes_back_with_the_next_period(world: World) -> None:
     site, clinic = narrowed(world, [DAILY])
     site.take()

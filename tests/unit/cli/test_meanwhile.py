@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -125,6 +126,12 @@ def test_a_checked_out_file_is_no_matter_of_grace(scene: BrokerScene, tmp_path: 
     scene.clinic.run("license", "checkout", "risk")
     scene.broker.stop()
     assert "without it" not in hint(scene)
+
+
+def test_a_model_with_a_file_for_its_key_has_no_grace(scene: BrokerScene) -> None:
+    opened = SimpleNamespace(release=object())
+    home = Home.open(scene.clinic.home)
+    assert _meanwhile.without_broker(home, opened, UNTIL) is None  # type: ignore[arg-type] # no more is looked at
 
 
 @pytest.mark.parametrize("grace", [("--grace", "72h"), ()])

@@ -372,6 +372,35 @@ class TestNarrowing:
         assert world.licensing.get(clinic.manager, sub).status == "granted"
 
 
+class TestPassingOn:
+    def test_what_was_passed_on_comes_in_pages(self, world: World) -> None:
+        clinic, site = world.clinic(), world.clinic("site")
+        parent = world.license(clinic)
+        accept(world, clinic, parent)
+        # Of another license too, and of a partner that has nothing to do with it.
+        parents = (parent, parent, None)
+        made = sorted(narrowed(world, clinic, site, parent=each) for each in parents)
+        narrowed(world, site, world.clinic("ward"))
+        for who, mine in ((clinic.manager, made), (world.admin, None)):
+            found: list[str] = []
+            after: str | None = ""
+            while after is not None:
+                page = world.licensing.sublicenses(who, after=after, limit=1)
+                found += [each.license.license for each in page.sublicenses]
+                after = page.next
+            assert found == sorted(found)
+            assert set(made) <= set(found)
+            assert len(found) == (4 if mine is None else 3)
+
+    def test_the_end_needs_a_reason(self, world: World) -> None:
+        clinic, site = world.clinic(), world.clinic("site")
+        sub = narrowed(world, clinic, site)
+        for reason in ("", "two\nlines", "x" * 501):
+            ask = ReasonAsk(reason=reason)
+            assert refused(lambda ask=ask: world.licensing.end(clinic.manager, sub, ask)) == "malformed"  # type: ignore[misc] # bound here
+        assert world.licensing.get(site.manager, sub).status == "granted"
+
+
 class TestAccepting:
     def test_an_acceptance_is_noted_once(self, world: World) -> None:
         clinic = world.clinic()
