@@ -47,6 +47,7 @@ RANKS = {
     "home": 50,
     "connection": 48,
     "protocol": 45,
+    "receipts": 42,
     "package": 40,
     "license": 40,
     "provenance": 40,
@@ -63,7 +64,7 @@ RANKS = {
 }
 """The layers, highest first. A module imports from its own part or from a lower rank."""
 
-PURE = {"package", "license", "provenance", "log", "keys", "crypto"}
+PURE = {"receipts", "package", "license", "provenance", "log", "keys", "crypto"}
 """Bytes and ``now`` in, values or errors out."""
 
 PURE_FORBIDDEN = {

@@ -189,6 +189,8 @@ def tokens() -> Iterator[Vector]:
         "receipt": (kit.receipt(plain), public("device", DEVICE)),
         "lease-request": (kit.lease_request(plain), public("device", DEVICE)),
         "derivation": (kit.derivation(plain), organization),
+        "runtime-certificate": (kit.runtime_certificate(), organization),
+        "receipt-batch": (kit.receipt_batch(plain, offline), public("device", DEVICE)),
     }
     for kind, document in by_owner.items():
         header = {"check": "token", "kind": kind, "pinned": PINNED, "id": document.id}
@@ -199,6 +201,7 @@ def tokens() -> Iterator[Vector]:
     yield from _bad_requests(plain, offline)
     yield from _later_budgets(plain)
     yield from _bad_derivations(plain, offline)
+    yield from _bad_receipts(plain, offline)
     checked_out = kit.release("offline", plain, kit.BROKER_KEY)
     header = {"check": "token", "kind": "offline", "pinned": PINNED, "id": checked_out.id}
     name = "success-token-offline-by-broker"
@@ -252,6 +255,29 @@ def _bad_requests(plain: Document, offline: Document) -> Iterator[Vector]:
     yield "format-token-request-crossed", "a usage report as a request", asked, usage.token.encode()
     forged = kit.lease_request(plain, key=kit.WARD)
     yield "verification-token-request-signer", "by another key", asked, forged.token.encode()
+
+
+def _bad_receipts(plain: Document, offline: Document) -> Iterator[Vector]:
+    asked = {"check": "token", "kind": "receipt-batch", "key": public("device", DEVICE)}
+    bad: list[tuple[str, str, dict[str, Any]]] = [
+        ("license", "under an offline file", {"license": offline.id}),
+        ("authority", "counted under nothing but a license", {"authority": plain.id}),
+        ("size", "neither one entry nor one for each prediction", {"size": 2}),
+        ("none", "no prediction", {"predictions": 0, "size": 0}),
+        ("root", "a root of another size", {"root": "00" * 31}),
+        ("session", "a session of another size", {"session": "00"}),
+        ("first", "a number before the first", {"first": -1}),
+    ]
+    for member, comment, changes in bad:
+        document = kit.receipt_batch(plain, offline, **changes)
+        yield f"format-token-batch-{member}", comment, asked, document.token.encode()
+    forged = kit.receipt_batch(plain, offline, key=kit.WARD)
+    yield "verification-token-batch-signer", "by another key", asked, forged.token.encode()
+    certified = {"check": "token", "kind": "runtime-certificate", "key": public("organization", kit.CLINIC)}
+    other = kit.runtime_certificate(runtime=kit.OTHER_RUNTIME)
+    yield "format-token-certificate-runtime", "an id of another key", certified, other.token.encode()
+    forged = kit.runtime_certificate(kit.WARD)
+    yield "verification-token-certificate-signer", "by another organization", certified, forged.token.encode()
 
 
 def _bad_derivations(plain: Document, offline: Document) -> Iterator[Vector]:

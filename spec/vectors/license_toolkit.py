@@ -64,6 +64,8 @@ PREFIXES = {
     "receipt": "rct-",
     "lease-request": "req-",
     "derivation": "drv-",
+    "runtime-certificate": "rtc-",
+    "receipt-batch": "rcb-",
 }
 BASE = [
     {"packages": [{"name": "risk"}], "term": "packages"},
@@ -205,6 +207,40 @@ def receipt(of: Document, key: Signer = DEVICE, **changes: Any) -> Document:
         "runtime": RUNTIME,
     }
     return Document("receipt", payload | changes, key)
+
+
+def runtime_certificate(key: Signer = CLINIC, **changes: Any) -> Document:
+    """Certify the device key of the runtime."""
+    payload = {
+        "device": public("device", DEVICE),
+        "format": "runtime-certificate/v1",
+        "issued_at": NOW,
+        "owner": OWNER.owner,
+        "runtime": RUNTIME,
+    }
+    return Document("runtime-certificate", payload | changes, key)
+
+
+def receipt_batch(of: Document, under: Document, key: Signer = DEVICE, **changes: Any) -> Document:
+    """Sign receipts of three predictions."""
+    payload = {
+        "authority": under.id,
+        "first": 12,
+        "format": "receipt-batch/v1",
+        "issued_at": NOW,
+        "level": "sealed",
+        "license": of.id,
+        "method": "predict",
+        "package": PACKAGE,
+        "part": None,
+        "predictions": 3,
+        "right": "predict",
+        "root": hashlib.sha256(b"root").hexdigest(),
+        "runtime": RUNTIME,
+        "session": derive("session", 16).hex(),
+        "size": 3,
+    }
+    return Document("receipt-batch", payload | changes, key)
 
 
 def lease_request(of: Document, key: Signer = DEVICE, **changes: Any) -> Document:

@@ -98,6 +98,8 @@ class Limits:
     """Acts that wait for a broker's ledger; whoever comes then is told to come again."""
     max_group_acts_length: int = 256
     """Acts that a broker's ledger commits at a time: nobody waits for more than two such groups."""
+    max_receipt_file_bytes: int = 64 << 20
+    """Receipts of one batch, or their salts: about 400,000 of them."""
     max_key_file_bytes: int = 64 << 10
     """One key file."""
     max_frame_header_bytes: int = 4 << 20

@@ -17,6 +17,11 @@ def sha256(data: Buffer) -> bytes:
     return hashlib.sha256(data).digest()
 
 
+def shake_256(data: Buffer, size: int) -> bytes:
+    """Return ``size`` bytes of SHAKE256: parts of it tell nothing of the rest, nor of the data."""
+    return hashlib.shake_256(data).digest(size)
+
+
 def blake3_256(data: Buffer) -> bytes:
     """Return the BLAKE3 digest, 32 bytes, computed on the calling thread."""
     return blake3.blake3(data).digest()

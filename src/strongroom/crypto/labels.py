@@ -39,6 +39,15 @@ KEY_ENCRYPTION_ID: Final = b"strongroom/key-encryption-id/v1"
 LOG_COMMITMENT: Final = b"strongroom/log-commitment/v1"
 """Salted digest by which the log holds a record (spec/log.md)."""
 
+RECEIPT_INPUT: Final = b"strongroom/receipt-input/v1"
+"""Salted digest by which a receipt holds an input (spec/receipt.md)."""
+
+RECEIPT_OUTPUT: Final = b"strongroom/receipt-output/v1"
+"""Salted digest by which a receipt holds an output (spec/receipt.md)."""
+
+RECEIPT_SALTS: Final = b"strongroom/receipt-salts/v1"
+"""Expansion of one seed to the salts of a batch of receipts (spec/receipt.md)."""
+
 ALL: Final = tuple(value for name, value in sorted(globals().items()) if isinstance(value, bytes))
 
 

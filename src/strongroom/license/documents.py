@@ -14,6 +14,7 @@ from strongroom.license.derivation_document import Derivation
 from strongroom.license.document import Document, OwnerSigned, Party
 from strongroom.license.grant_documents import Acceptance, License, Sublicense
 from strongroom.license.notice_documents import Revocation, Withdrawal
+from strongroom.license.receipt_documents import ReceiptBatch, RuntimeCertificate
 from strongroom.license.release_documents import KeyRelease, Lease, OfflineFile, PassphraseFile
 from strongroom.license.report_documents import BreakGlassReport, Count, Receipt, Usage
 from strongroom.license.runtime_documents import LeaseRequest
@@ -34,7 +35,9 @@ __all__ = [
     "Party",
     "PassphraseFile",
     "Receipt",
+    "ReceiptBatch",
     "Revocation",
+    "RuntimeCertificate",
     "Sublicense",
     "Usage",
     "Withdrawal",
@@ -53,5 +56,7 @@ KINDS: Final[tuple[type[Document], ...]] = (
     Receipt,
     LeaseRequest,
     Derivation,
+    RuntimeCertificate,
+    ReceiptBatch,
 )
 """Every kind. Append only."""

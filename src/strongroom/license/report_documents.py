@@ -1,9 +1,8 @@
-"""What a runtime says, signed by its device key: usage and receipts.
+"""What a runtime says, signed by its device key: usage, and how receipts began.
 
     Usage(license=chain.id, runtime="run-...", authority="off-...", previous=None, counts=(...), ...)
-    Receipt(license=chain.id, runtime="run-...", package=digest, input=commitment, output=commitment, ...)
 
-Both are statements of the partner; a dishonest one can lie and is then in provable breach.
+They are statements of the partner; a dishonest one can lie and is then in provable breach.
 """
 
 from __future__ import annotations
@@ -83,7 +82,7 @@ class Usage(Document, frozen=True, kw_only=True):
 
 
 class Receipt(Document, frozen=True, kw_only=True):
-    """This delivered copy, under this license, turned an input into an output at this time."""
+    """One prediction alone. Reserved: nobody writes it, what is written is a ``ReceiptBatch``."""
 
     NAME: ClassVar[str] = "receipt"
     PREFIX: ClassVar[str] = "rct-"

@@ -17,7 +17,9 @@ from strongroom.license.documents import (
     OfflineFile,
     PassphraseFile,
     Receipt,
+    ReceiptBatch,
     Revocation,
+    RuntimeCertificate,
     Usage,
     Withdrawal,
 )
@@ -47,9 +49,11 @@ from strongroom.license.terms import (
 )
 from tests.unit.license.world import (
     CLINIC,
+    DEVICE,
     NONCE,
     PACKAGE,
     PACKAGE_ID,
+    RUNTIME,
     SEALING,
     SERIAL,
     SIGNED,
@@ -206,6 +210,25 @@ DOCUMENTS: Final[dict[str, Document]] = {
         version="1.3.0",
         serial=SERIAL,
         wrapped_key="AAAA",
+        issued_at=SIGNED,
+    ),
+    "runtime-certificate": RuntimeCertificate(
+        owner=_OWNER, device=DEVICE.public_text, runtime=RUNTIME, issued_at=SIGNED
+    ),
+    "receipt-batch": ReceiptBatch(
+        license=LICENSE_ID,
+        authority="off-" + "a" * 24,
+        runtime=_RUNTIME,
+        package=PACKAGE,
+        part=None,
+        level=Level.SEALED,
+        right=Right.PREDICT,
+        method="predict",
+        session=NONCE,
+        first=12,
+        predictions=3,
+        size=3,
+        root="44" * 32,
         issued_at=SIGNED,
     ),
 }

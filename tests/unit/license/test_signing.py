@@ -17,6 +17,7 @@ from strongroom.license.documents import (
     OfflineFile,
     OwnerSigned,
     Receipt,
+    ReceiptBatch,
     Revocation,
     Usage,
 )
@@ -148,7 +149,7 @@ def test_what_an_organization_signed_verifies_by_its_key_alone(name: str) -> Non
         verify_by_key(signed.token, kind, DEVICE.public_text)
 
 
-@pytest.mark.parametrize("kind", [Usage, Receipt], ids=lambda kind: str(kind.NAME))
+@pytest.mark.parametrize("kind", [Usage, Receipt, ReceiptBatch], ids=lambda kind: str(kind.NAME))
 def test_what_a_device_signed_verifies_by_its_key_alone(kind: type[Document]) -> None:
     signed = sign_document(DOCUMENTS[kind.NAME], DEVICE)
     assert verify_by_key(signed.token, kind, DEVICE.public_text).id == signed.id

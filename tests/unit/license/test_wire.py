@@ -124,6 +124,19 @@ DOCUMENT_BYTES = {
         '89abcdef","parent":"abababababababababababababababababababababababababababababababab","ser'
         'ial":"00112233445566778899aabbccddeeff","version":"1.3.0","wrapped_key":"AAAA"}'
     ),
+    "runtime-certificate": (
+        '{"device":"strongroom-device-public.AzAdnlAtx-BdqF2gJqeumqD6ydt9UqlbPj4_mqChtFuLVFnzvA",'
+        '"format":"runtime-certificate/v1","issued_at":"2026-11-23T03:00:00Z","owner":"own-oooooo'
+        'oooooooooooooooooo","runtime":"run-u7ows7rw3w6y7n5bzotdqrts"}'
+    ),
+    "receipt-batch": (
+        '{"authority":"off-aaaaaaaaaaaaaaaaaaaaaaaa","first":12,"format":"receipt-batch/v1","issu'
+        'ed_at":"2026-11-23T03:00:00Z","level":"sealed","license":"lic-llllllllllllllllllllllll",'
+        '"method":"predict","package":"ababababababababababababababababababababababababababababab'
+        'ababab","part":null,"predictions":3,"right":"predict","root":"44444444444444444444444444'
+        '44444444444444444444444444444444444444","runtime":"run-rrrrrrrrrrrrrrrrrrrrrrrr","sessio'
+        'n":"ffffffffffffffffffffffffffffffff","size":3}'
+    ),
 }
 
 IDS = {
@@ -139,6 +152,8 @@ IDS = {
     "receipt": "rct-l3nku2quephywembmncg2ngu",
     "lease-request": "req-ewt52gez6m4a34b4z6v2n7vb",
     "derivation": "drv-umvircztk5qgpnccn4xalnz3",
+    "runtime-certificate": "rtc-57oukl3r4f6di6hkhvkopb6i",
+    "receipt-batch": "rcb-d5m3avryj4zpj5vjvo5huafk",
 }
 
 
@@ -176,4 +191,6 @@ def test_the_names_of_the_kinds() -> None:
         ("strongroom-receipt+jws", "rct-"),
         ("strongroom-lease-request+jws", "req-"),
         ("strongroom-derivation+jws", "drv-"),
+        ("strongroom-runtime-certificate+jws", "rtc-"),
+        ("strongroom-receipt-batch+jws", "rcb-"),
     ]
