@@ -33,10 +33,11 @@ from strongroom.home.outbox import Parcel, ParcelKind
 from strongroom.home.packages import StoredPackage
 from strongroom.home.trust import PinnedOwner, TrustStatus
 from strongroom.keys.identity import runtime_id
+from strongroom.keys.key_pair import SigningKey
 from strongroom.keys.owner import Owner, Role, verify_consistent, verify_owner_chain
 from strongroom.license.agreement import agreement_digest
 from strongroom.license.chain import LicenseChain, verify_chain
-from strongroom.license.documents import Acceptance, Party, Sublicense
+from strongroom.license.documents import Acceptance, Party, RuntimeCertificate, Sublicense
 from strongroom.license.fields import new_serial
 from strongroom.license.license_file import LicenseFile, VerifiedLicense, verify_license_file
 from strongroom.license.signing import Signed, sign_document
@@ -121,6 +122,7 @@ def accept(home: Home, offer: Offer, *, now: datetime, to_broker: bool = False) 
     home.trust.update(offer.owner.chain)
     keep(home, offer)
     home.catalog.licenses.save_acceptance(offer.owner.id, chain.id, signed.token)
+    _certify_runtime(home, offer.owner.id, key, now)
     if to_broker:
         home.outbox.add(
             Parcel(
@@ -133,6 +135,15 @@ def accept(home: Home, offer: Offer, *, now: datetime, to_broker: bool = False) 
             )
         )
     return signed
+
+
+def _certify_runtime(home: Home, owner_id: str, organization: SigningKey, now: datetime) -> None:
+    """Certify the device key of this runtime while the organization's key is at hand: receipts need it."""
+    device = home.keys.device(owner_id)
+    document = RuntimeCertificate(
+        owner=owner_id, device=device.public_text, runtime=runtime_id(device.public), issued_at=now
+    )
+    home.trust.save_certificate(owner_id, sign_document(document, organization).token)
 
 
 def keep(home: Home, offer: Offer) -> None:

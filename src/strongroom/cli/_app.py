@@ -44,6 +44,7 @@ COMMANDS = (
     Command("derivation", BOTH, "Hand in, list, fetch and refuse derived models over a broker."),
     Command("usage", BOTH, "Show what was used of each license, and what is handed out."),
     Command("log", BOTH, "Read, verify and prove the log of everything that happened."),
+    Command("receipt", BOTH, "Verify and show receipts: which model turned what into what.", ("receipts",)),
     Command("completion", BOTH, "Print the completion script for a shell."),
     Command("version", BOTH, "Print the version."),
     Command(

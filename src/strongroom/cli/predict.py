@@ -14,10 +14,10 @@ from strongroom.cli.tables import Kind
 from strongroom.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from strongroom.cli.tables import Columns
-    from strongroom.client import Model
+    from strongroom.client import Model, Receipts
 
 
 def predict(
@@ -33,6 +33,9 @@ def predict(
     explain: Annotated[
         bool, Parameter(help="Also the columns that contributed most to each answer.")
     ] = False,
+    receipts: Annotated[
+        Path | None, Parameter(help="Where signed receipts of the answers go; their salts go to FILE.salts.")
+    ] = None,
     id_column: Annotated[
         str | None, Parameter(help="A column that the model does not see and that stays with each answer.")
     ] = None,
@@ -50,10 +53,14 @@ def predict(
     With --explain, each row also counts as one explanation, which the license has to allow. Three columns
     with their contributions go beside each answer, the strongest first.
 
+    With --receipts, each answer gets a signed receipt, which anybody can verify who knows the owner's id.
+    Only with its salts, which are secret, does it show a value: keep them.
+
     Examples:
         $ strongroom predict risk patients.csv
         $ strongroom predict risk patients.csv --id-column patient --proba -o answers.parquet
         $ strongroom predict risk patients.csv --explain -o reasons.csv
+        $ strongroom predict risk patients.csv -o answers.csv --receipts answers.receipt
         $ cat patients.json | strongroom predict risk - --format json > answers.json
 
     Raises:
@@ -71,7 +78,15 @@ def predict(
         raise UsageError(
             "--explain goes with the answers of predict", code="explain-proba", hint="leave one of them out"
         )
+    if explain and receipts is not None:
+        raise UsageError(
+            "receipts are of answers, not of explanations",
+            code="explain-receipts",
+            hint="leave one of them out",
+        )
     kind = _output_kind(shared, output, format)
+    for path in () if receipts is None else (receipts, _salts_beside(receipts)):
+        agree_to_replace(shared.terminal, path, replace=shared.yes)
     if output is not None and output != STANDARD:
         agree_to_replace(shared.terminal, output, replace=shared.yes)
     columns, ids = _read(shared, table, format, id_column)
@@ -84,10 +99,28 @@ def predict(
         passphrase=secrets.license,
         key_passphrase=secrets.home,
     ) as opened:
-        answers, explanations = _ask(opened, columns, proba=proba, explain=explain)
+        keep = None if receipts is None else _keeper(shared, receipts)
+        answers, explanations = _ask(opened, columns, proba=proba, explain=explain, keep=keep)
         # An id column that is called as an answer is must not be written over by it.
         joined = ids | {f"{name}_" if name in ids else name: values for name, values in answers.items()}
         _write(shared, joined, opened, explanations, output, kind)
+
+
+def _salts_beside(receipts: Path) -> Path:
+    return receipts.with_name(f"{receipts.name}.salts")
+
+
+def _keeper(shared: Shared, path: Path) -> Callable[[Receipts], None]:
+    """Return what writes receipts to their file, and their salts to the one beside it."""
+    from strongroom.cli._file import write_output
+
+    def keep(receipts: Receipts) -> None:
+        # The salts first: a receipt without them never shows a value to anybody.
+        salts, data = _salts_beside(path), receipts.salts.to_bytes()
+        write_output(shared.terminal, data, salts, replace=True, private=True)
+        write_output(shared.terminal, receipts.file.to_bytes(), path, replace=True)
+
+    return keep
 
 
 def _output_kind(shared: Shared, output: Path | None, kind: Kind | None) -> Kind:
@@ -128,7 +161,14 @@ _MAX_TABLE_BYTES = 1 << 32
 _REASONS = 3
 
 
-def _ask(model: Model, columns: Columns, *, proba: bool, explain: bool) -> tuple[dict[str, Any], int | None]:
+def _ask(
+    model: Model,
+    columns: Columns,
+    *,
+    proba: bool,
+    explain: bool,
+    keep: Callable[[Receipts], None] | None,
+) -> tuple[dict[str, Any], int | None]:
     """Return the columns of the answers, and the explanations that are left."""
     left: int | None = None
     reasons: dict[str, Any] = {}
@@ -136,6 +176,10 @@ def _ask(model: Model, columns: Columns, *, proba: bool, explain: bool) -> tuple
         if explain:
             explanation = model.explain(columns)
             answer, reasons, left = explanation.answers, explanation.top(_REASONS), explanation.remaining
+        elif keep is not None:
+            received = model.receipt(columns, method="predict_proba" if proba else "predict")
+            keep(received)
+            answer = received.answers
         else:
             answer = model.predict_proba(columns) if proba else model.predict(columns)
     except UsageError as error:

@@ -13,5 +13,6 @@ from strongroom.client.exporting import Exported, export
 from strongroom.client.info import ModelInfo
 from strongroom.client.model import Model, open
 from strongroom.client.outputs import TopK
+from strongroom.client.receipts import Receipts
 
-__all__ = ["Explanation", "Exported", "Model", "ModelInfo", "TopK", "export", "open"]
+__all__ = ["Explanation", "Exported", "Model", "ModelInfo", "Receipts", "TopK", "export", "open"]

@@ -5,6 +5,7 @@
         probabilities = model.predict_proba(frame)   # a DataFrame, a column for each class
         model.info.remaining                         # predictions that the license still allows
         model.explain(frame).top(3)                  # the strongest columns, with the right `explain`
+    model.receipt(frame).file.to_bytes()         # what proves to others what went in and came out
 
 The weights are in a process of their own and never come here. One model may be asked
 from several threads, which take turns; after a fork, the child opens its own.
@@ -26,13 +27,16 @@ from strongroom.client.info import ModelInfo, info_of
 from strongroom.client.inputs import to_inputs
 from strongroom.client.outputs import from_outputs
 from strongroom.client.process import RuntimeProcess, Wish
+from strongroom.client.receipts import Receipts
 from strongroom.client.secret import Secrets
 from strongroom.client.tables.interface import Table
 from strongroom.errors import FormatError
 from strongroom.license.request import Right
 from strongroom.loaders.tensor import Array
 from strongroom.package.contents import Schema
+from strongroom.worker.frames import Frame, Tensor
 from strongroom.worker.messages import Answer, Explain, Message, Opened, Predict
+from strongroom.worker.receipts import receipts_of
 from strongroom.worker.tensor import from_array, to_array
 
 START_SECONDS: Final = 300.0
@@ -49,6 +53,7 @@ class Model:
         self._right = right
         self._schema: Schema = opened.schema
         self._info = info_of(opened)
+        self._warrant = opened.warrant
         self._finalizer = weakref.finalize(self, runtime.end)
 
     @property
@@ -139,6 +144,30 @@ class Model:
         table, answer, outputs = self._exchange(data, lambda number: Explain(id=number, method=method))
         return explanation_of(table, outputs, self._schema, remaining=answer.explanations)
 
+    def receipt(self, data: Any, *, method: str = _LABELS) -> Receipts:
+        """Return the answers, and a signed receipt of each: this copy turned this input into this output.
+
+        Counts as ``predict`` does, once. Whoever knows the owner's id can verify the receipts, and learns
+        of inputs and outputs only what is shown to it together with the salt.
+
+        Args:
+            data: as for ``predict``.
+            method: what to ask: ``predict``, ``predict_proba``...
+
+        Raises:
+            Error: as ``predict``.
+            UnsupportedError: also, if this runtime was not certified yet (code ``receipt-missing``);
+                nothing was counted.
+        """
+        arrays, table = to_inputs(data, self._schema)
+        tensors = tuple(from_array(name, array) for name, array in arrays.items())
+        frame, answer = self._answer_to(
+            lambda number: Predict(id=number, method=method, receipt=True), tensors
+        )
+        file, salts = receipts_of(self._warrant, answer, tensors, frame.tensors)
+        outputs = {tensor.name: to_array(tensor) for tensor in frame.tensors}
+        return Receipts(answers=from_outputs(table, outputs, self._schema), file=file, salts=salts)
+
     def close(self) -> None:
         """End the processes of the model. What was reserved and not used goes back to the budget."""
         self._finalizer()
@@ -157,11 +186,17 @@ class Model:
     ) -> tuple[Table, Answer, dict[str, Array]]:
         arrays, table = to_inputs(data, self._schema)
         tensors = tuple(from_array(name, array) for name, array in arrays.items())
+        frame, answer = self._answer_to(message, tensors)
+        return table, answer, {tensor.name: to_array(tensor) for tensor in frame.tensors}
+
+    def _answer_to(
+        self, message: Callable[[int], Message], tensors: tuple[Tensor, ...]
+    ) -> tuple[Frame, Answer]:
         frame = self._runtime.ask(message, tensors)
         if not isinstance(frame.message, Answer):
             raise FormatError("the model's runtime answers something else", code="unexpected-message")
         self._info = replace(self._info, remaining=frame.message.remaining)
-        return table, frame.message, {tensor.name: to_array(tensor) for tensor in frame.tensors}
+        return frame, frame.message
 
     def __enter__(self) -> Model:
         return self

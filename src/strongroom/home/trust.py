@@ -10,6 +10,7 @@ Files, one set for each owner id:
 
     trust/<owner id>.json             chain, status, alias
     trust/<owner id>.enrollment       what this party sent to that owner, for the fingerprint
+    trust/<owner id>.runtime          by which this party certifies its own runtime, for receipts
 
 The chain is verified again at every reading: a file is a copy, never a proof.
 """
@@ -24,7 +25,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from strongroom.errors import ObjectNotFound, UsageError, VerificationError
+from strongroom.errors import FormatError, ObjectNotFound, UsageError, VerificationError
 from strongroom.home import files
 from strongroom.home.record import read_record, write_record
 from strongroom.keys.name import verify_chosen_name
@@ -32,6 +33,7 @@ from strongroom.keys.owner import Owner, OwnerChain, verify_newer, verify_owner_
 
 _RECORD: Final = ".json"
 _ENROLLMENT: Final = ".enrollment"
+_CERTIFICATE: Final = ".runtime"
 
 
 class TrustStatus(StrEnum):
@@ -266,6 +268,31 @@ class Trust:
                 code="not-joined",
                 hint="ask the owner for an invite, then: strongroom join FILE.invite",
             ) from error
+
+    def save_certificate(self, owner_id: str, token: str) -> None:
+        """Keep the certificate of this party's runtime toward an owner; a later one replaces it.
+
+        Raises:
+            StorageUnavailable: it cannot be written.
+            FormatError: not an owner id.
+        """
+        with files.locked(self._lock):
+            files.write_atomic(self._path(owner_id, _CERTIFICATE), token.encode("ascii"))
+
+    def certificate(self, owner_id: str) -> str | None:
+        """Return the certificate of this party's runtime toward an owner; None: there is none yet.
+
+        Raises:
+            StorageUnavailable: it cannot be read.
+            FormatError: not an owner id, or the file is too large or no text.
+        """
+        try:
+            data = files.read_bytes(self._path(owner_id, _CERTIFICATE))
+        except ObjectNotFound:
+            return None
+        if not data.isascii():
+            raise FormatError("the certificate of this runtime is no text")
+        return data.decode("ascii")
 
     def _path(self, owner_id: str, suffix: str) -> Path:
         return self._folder / (files.verify_component(owner_id) + suffix)

@@ -34,7 +34,7 @@ from strongroom.license.chain import LicenseChain
 from strongroom.license.evaluate import evaluate
 from strongroom.license.marks import raise_clock
 from strongroom.license.period import CounterKey, CounterName
-from strongroom.license.request import Facts, Request, Right
+from strongroom.license.request import Authority, Facts, Request, Right
 from strongroom.license.verdict import Allowed, Denied, OutputPolicy, raise_denied
 
 _MAX_BLOCK: Final = 1000
@@ -228,6 +228,12 @@ class Meter:
             self._reservation, self._unused = None, 0
             if reservation is not None and unused and reservation.charged:
                 self._ledger.give_back(self._chain.owner, reservation, unused)
+
+    @property
+    def authority(self) -> str | None:
+        """Id of the lease or key file that is counted under now; None: there is none."""
+        authority = self._facts.authority
+        return authority.id if isinstance(authority, Authority) else None
 
     @property
     def remaining(self) -> int | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from strongroom._encoding import canonical_json
@@ -46,6 +47,14 @@ class Values(Protocol):
     @property
     def data(self) -> Buffer:
         """The elements."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    data: Buffer
 
 
 def expand(seed: bytes, count: int) -> list[tuple[bytes, bytes]]:
@@ -103,6 +112,18 @@ def commit_rows(label: bytes, salts: Sequence[bytes], tensors: Sequence[Values])
 def has_rows(tensors: Sequence[Values], count: int) -> bool:
     """Tell whether every tensor has this number of rows, so that each stands for itself."""
     return all(tensor.shape[:1] == (count,) for tensor in tensors)
+
+
+def take_row(tensors: Sequence[Values], count: int, index: int) -> list[Values]:
+    """Return one row of tensors that have ``count`` of them.
+
+    Raises:
+        FormatError: a tensor has another number of rows, or a text does not fill its bytes.
+    """
+    return [
+        _Row(each.name, each.datatype, (1, *each.shape[1:]), split_rows(each, count)[index])
+        for each in tensors
+    ]
 
 
 def split_rows(tensor: Values, count: int) -> list[memoryview]:

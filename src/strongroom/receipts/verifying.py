@@ -30,11 +30,16 @@ from strongroom.license.verdict import Standing
 from strongroom.package import statement as package_statement
 from strongroom.package.statement import Statement
 from strongroom.receipts.batch import Entry, root_of, verify_path
-from strongroom.receipts.commitment import Values, commit
+from strongroom.receipts.commitment import Values, commit, has_rows, take_row
 from strongroom.receipts.receipt_file import ReceiptFile, at
 
 _SHOWN: Final = (NotBefore, Expires, Packages, Rights, Levels)
 """The terms of which a receipt says enough to check them."""
+
+
+_EXACTLY: Final = (
+    "give names, datatypes, shapes and values exactly as the model was asked, and as it answered"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,15 @@ class VerifiedReceipts:
         """
         return self.entries[at(self.entries, self.index, index)]
 
+    def row_of(self, tensors: Sequence[Values], index: int) -> Sequence[Values]:
+        """Return the row of a request that an entry is about; a row alone, and what has no rows, as it is.
+
+        Raises:
+            FormatError: a text does not fill its bytes.
+        """
+        count = self.batch.size
+        return take_row(tensors, count, index) if count > 1 and has_rows(tensors, count) else tensors
+
     def verify_input(self, index: int, salt: bytes, tensors: Sequence[Values]) -> None:
         """Check that these tensors are the input of a prediction.
 
@@ -72,7 +86,11 @@ class VerifiedReceipts:
             FormatError: a salt of another size.
         """
         if commit(labels.RECEIPT_INPUT, salt, tensors) != self.entry(index).input:
-            raise _other("input")
+            raise IntegrityError(
+                "this is not the input of the receipt, or the salt is another one",
+                code="receipt-input",
+                hint=_EXACTLY,
+            )
 
     def verify_output(self, index: int, salt: bytes, tensors: Sequence[Values]) -> None:
         """Check that these tensors are the output of a prediction, as it left the runtime.
@@ -83,7 +101,11 @@ class VerifiedReceipts:
             FormatError: a salt of another size.
         """
         if commit(labels.RECEIPT_OUTPUT, salt, tensors) != self.entry(index).output:
-            raise _other("output")
+            raise IntegrityError(
+                "this is not the output of the receipt, or the salt is another one",
+                code="receipt-output",
+                hint=_EXACTLY,
+            )
 
 
 def verify_receipts(file: ReceiptFile, owner: str | Owner) -> VerifiedReceipts:
@@ -192,12 +214,3 @@ def _verify_entries(file: ReceiptFile, batch: ReceiptBatch) -> None:
             code="receipt-path",
             hint="ask whoever gave them to you for the whole file",
         )
-
-
-def _other(what: str) -> IntegrityError:
-    return IntegrityError(
-        f"this is not the {what} of the receipt, or the salt is another one",
-        code=f"receipt-{what}",
-        hint="names, datatypes, shapes and every bit of the values must be those that the model was asked "
-        "with, and those that it answered",
-    )

@@ -38,6 +38,7 @@ from strongroom.opening import Opening, Release, open_model
 from strongroom.package.contents import Schema
 from strongroom.runtime.authorization import KeyFile
 from strongroom.runtime.level import explaining, foresee, reached
+from strongroom.runtime.receipting import ReceiptSigner
 from strongroom.runtime.supervisor import Supervisor
 from strongroom.runtime.surroundings import Surroundings
 from strongroom.runtime.watch import ClientLost, Watch
@@ -141,6 +142,7 @@ class _Service:
         schema = worker.load(opening, release=release.token)
         allowed = meter.check(authorization.now())
         self._stack.callback(meter.close)
+        receipts = ReceiptSigner.of(home, opening)
         supervisor = Supervisor(
             self._client,
             worker.process,
@@ -148,8 +150,10 @@ class _Service:
             schema,
             right=opening.request.right,
             authorization=authorization,
+            receipts=receipts,
         )
-        return _opened(opening, schema, allowed, meter, explains=worker.process.explains), supervisor
+        explains = worker.process.explains
+        return _opened(opening, schema, allowed, meter, explains=explains, receipts=receipts), supervisor
 
     def _open_by_lease(
         self, home: Home, opening: Opening, worker: _Worker, worker_key: str
@@ -169,6 +173,7 @@ class _Service:
         self._stack.callback(session.stop)
         self._stack.callback(meter.close)
         session.start(meter)
+        receipts = ReceiptSigner.of(home, opening)
         supervisor = Supervisor(
             self._client,
             worker.process,
@@ -176,9 +181,13 @@ class _Service:
             schema,
             right=opening.request.right,
             authorization=session,
+            receipts=receipts,
         )
         explains, ends_at = worker.process.explains, session.ends_at
-        return _opened(opening, schema, allowed, meter, explains=explains, lease_ends=ends_at), supervisor
+        opened = _opened(
+            opening, schema, allowed, meter, explains=explains, receipts=receipts, lease_ends=ends_at
+        )
+        return opened, supervisor
 
     def _start_worker(self, home: Home, opening: Opening, pipes: Pipes) -> _Worker:
         with _worker_files(home, opening) as (package, sealing_key):
@@ -230,6 +239,7 @@ def _opened(
     meter: Meter,
     *,
     explains: bool,
+    receipts: ReceiptSigner | None,
     lease_ends: datetime | None = None,
 ) -> Opened:
     # A lease ends soon and is renewed by itself: what ends for good is the license.
@@ -249,6 +259,7 @@ def _opened(
         lease_ends=None if lease_ends is None else to_instant(lease_ends),
         standing=None if allowed.standing is Standing.NORMAL else allowed.standing.value,
         explains=explains,
+        warrant=None if receipts is None else receipts.warrant,
     )
 
 

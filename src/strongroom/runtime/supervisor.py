@@ -4,10 +4,10 @@
 
 For each prediction: check it, take in a lease that was renewed or ended, ask the license and
 charge its rows, have the worker compute, cut the answer down to what may leave, answer. A
-request that fails on the way is not counted. An explanation goes the same way, under the
-right ``explain`` and with its own budget, and leaves only where the output policy keeps nothing
-back. Bytes of the client that are no message get an error and the loop goes on; it ends when
-the client closes, or when its process is gone.
+request that fails on the way is not counted. Receipts are signed of what leaves, and leave with
+it. An explanation goes the same way, under the right ``explain`` and with its own budget, and
+leaves only where the output policy keeps nothing back. Bytes of the client that are no message
+get an error and the loop goes on; it ends when the client closes, or when its process is gone.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from strongroom.loaders.interface import explain_missing
 from strongroom.metering.meter import Charge, Meter
 from strongroom.package.contents import Schema
 from strongroom.runtime.authorization import Authorization
+from strongroom.runtime.receipting import ReceiptSigner, receipt_missing
 from strongroom.runtime.watch import ClientLost
 from strongroom.runtime.worker_process import WorkerProcess
 from strongroom.worker.channel import Channel
@@ -50,6 +51,7 @@ class Supervisor:
         *,
         right: Right,
         authorization: Authorization,
+        receipts: ReceiptSigner | None = None,
     ) -> None:
         """Use what is open; whoever made it closes it."""
         self._client = client
@@ -58,6 +60,7 @@ class Supervisor:
         self._schema = schema
         self._right = right
         self._authorization = authorization
+        self._receipts = receipts
 
     def serve(self) -> None:
         """Answer until the client closes.
@@ -88,8 +91,8 @@ class Supervisor:
 
     def _answer(self, frame: Frame) -> None:
         match frame.message:
-            case Predict(id=number, method=method):
-                self._predict(number, method, frame.tensors)
+            case Predict():
+                self._predict(frame.message, frame.tensors)
             case Explain(id=number, method=method):
                 self._explain(number, method, frame.tensors)
             case Export(id=number):
@@ -97,9 +100,12 @@ class Supervisor:
             case _:
                 raise FormatError("a client does not send this message here", code="unexpected-message")
 
-    def _predict(self, number: int, method: str, tensors: tuple[Tensor, ...]) -> None:
+    def _predict(self, asked: Predict, tensors: tuple[Tensor, ...]) -> None:
         if self._right in (Right.EXPLAIN, Right.EXPORT):
             raise _opened_for(self._right)
+        if asked.receipt and self._receipts is None:
+            raise receipt_missing()
+        number, method = asked.id, asked.method
         verify_request(self._schema, method, tensors)
         charge = self._charge(count_rows(self._schema, tensors), self._meter.charge)
         try:
@@ -108,11 +114,36 @@ class Supervisor:
             if answer.message != Answer(id=number):
                 raise FormatError("the sealed worker answers something else", code="unexpected-message")
             outputs = self._shaped(answer.tensors, charge.output, method)
+            receipt, salt = self._sign(asked, tensors, outputs, charge)
         except Error:
             # No answer leaves, so nothing was used.
             self._meter.refund(charge)
             raise
-        self._client.send(Frame(Answer(id=number, remaining=charge.remaining), outputs))
+        # One message: no receipt leaves without its answer, nor is one given for what was not counted.
+        left = Answer(id=number, remaining=charge.remaining, receipt=receipt, salt=salt)
+        self._client.send(Frame(left, outputs))
+        self._note(charge)
+
+    def _sign(
+        self, asked: Predict, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], charge: Charge
+    ) -> tuple[str, str] | tuple[None, None]:
+        if not asked.receipt or self._receipts is None:
+            return None, None
+        authority = self._meter.authority
+        if authority is None:
+            raise receipt_missing()
+        return self._receipts.sign(
+            inputs,
+            outputs,
+            method=asked.method,
+            predictions=charge.predictions,
+            authority=authority,
+            now=self._authorization.now(),
+        )
+
+    def _note(self, charge: Charge) -> None:
+        if self._receipts is not None:
+            self._receipts.left(charge.predictions)
         self._authorization.note(charge.remaining)
 
     def _explain(self, number: int, method: str | None, tensors: tuple[Tensor, ...]) -> None:
@@ -137,7 +168,7 @@ class Supervisor:
             raise
         left = Answer(id=number, remaining=charge.remaining, explanations=charge.explanations)
         self._client.send(Frame(left, answer.tensors))
-        self._authorization.note(charge.remaining)
+        self._note(charge)
 
     def _charge(self, rows: int, charge: Callable[[int, datetime], Charge]) -> Charge:
         self._authorization.refresh()

@@ -212,10 +212,13 @@ class InferenceApp:
             request = await _beside(
                 len(body), lambda: read_request(body, json_bytes=json_bytes, schema=model.schema)
             )
-            outputs = await _unless_gone(model.ask(request.method, request.tensors), receive)
+            asked = model.ask(request.method, request.tensors, receipt=request.receipt)
+            outputs, said = await _unless_gone(asked, receive)
             answer = await _beside(
                 sum(len(tensor.data) for tensor in outputs),
-                lambda: write_answer(request, name=model.name, version=model.version, outputs=outputs),
+                lambda: write_answer(
+                    request, name=model.name, version=model.version, outputs=outputs, parameters=said
+                ),
             )
         finally:
             self._pending_bytes -= announced

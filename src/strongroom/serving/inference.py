@@ -11,9 +11,10 @@ A request of one row, and its answer:
     {"id":"7","model_name":"risk","model_version":"1.0.0",
      "outputs":[{"data":["benign"],"datatype":"BYTES","name":"predict","shape":[1]}]}
 
-Beyond the protocol there is one request parameter, ``method``: what to ask the model (``predict_proba``).
+Beyond the protocol there are two request parameters. ``method`` is what to ask the model (``predict_proba``).
 Without it, the selected outputs decide: one that is named as a method, or that has a floating-point number
-for each class. Else it is ``predict``.
+for each class. Else it is ``predict``. With ``receipt``, the ``parameters`` of the answer hold the texts of a
+receipt file, ``receipt``, and of its salt file, ``receipt_salts`` (spec/receipt.md).
 ``null`` is a missing value: NaN where the datatype is floating point, a missing text where it is BYTES.
 No value of a request is ever part of an error.
 
@@ -70,6 +71,7 @@ class _Request(msgspec.Struct, frozen=True):
 
 
 _REQUEST: Final = msgspec.json.Decoder(_Request)
+_KEPT: Final = msgspec.json.Decoder(Annotated[list[_Input], msgspec.Meta(max_length=LIMITS.max_tensors)])
 _ANY: Final = msgspec.json.Decoder()
 _ENCODER: Final = msgspec.json.Encoder()
 # What is usual is decoded in one step; what is not goes through ``_ANY``.
@@ -101,6 +103,8 @@ class InferenceRequest:
     """Empty: all of them."""
     binary: bool
     """Whether outputs that the request does not name are wanted as binary tensors."""
+    receipt: bool = False
+    """Whether a signed receipt of the answer is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +147,47 @@ def read_request(body: bytes | bytearray, *, json_bytes: int | None, schema: Sch
         Selected(output.name, _flag(output.parameters, "binary_data", default=binary))
         for output in request.outputs
     )
-    return InferenceRequest(request.id, _method(request, schema), tensors, outputs, binary)
+    receipt = _flag(request.parameters, "receipt", default=False)
+    if receipt and outputs:
+        raise UsageError(
+            "a receipt is for all outputs of a method",
+            code="receipt-outputs",
+            hint='leave "outputs" out; "parameters": {"method": ...} asks for another method',
+        )
+    return InferenceRequest(request.id, _method(request, schema), tensors, outputs, binary, receipt)
+
+
+def read_tensors(document: bytes, member: str) -> tuple[Tensor, ...]:
+    """Read the tensors of a request or an answer that somebody kept as JSON.
+
+    Args:
+        document: A body as it was sent or received, without binary tensors.
+        member: ``inputs`` or ``outputs``.
+
+    Raises:
+        FormatError: No such body (codes ``inference-...``).
+    """
+    try:
+        body = _ANY.decode(document)
+        found = _KEPT.decode(_ENCODER.encode(body[member])) if isinstance(body, dict) else None
+    except (ValueError, RecursionError, KeyError):
+        found = None
+    if not found:
+        raise FormatError(
+            f"there are no {member} of the Open Inference Protocol v2 here",
+            code="inference-request",
+            hint=f'{{"{member}": [{{"name": ..., "shape": [...], "datatype": "FP64", "data": [...]}}]}}',
+        )
+    return tuple(_tensors(found, memoryview(b"")))
 
 
 def write_answer(
-    request: InferenceRequest, *, name: str, version: str, outputs: Sequence[Tensor]
+    request: InferenceRequest,
+    *,
+    name: str,
+    version: str,
+    outputs: Sequence[Tensor],
+    parameters: Mapping[str, str] | None = None,
 ) -> InferenceAnswer:
     """Write the answer to a request.
 
@@ -156,6 +196,7 @@ def write_answer(
         name: Of the model.
         version: Of the model.
         outputs: What the model answered.
+        parameters: What is said beside: the receipt, and its salts.
 
     Raises:
         UsageError: The method does not give an output that was selected (code ``output-missing``).
@@ -177,6 +218,8 @@ def write_answer(
             entry["data"] = _values(tensor)
         described.append(entry)
     document: dict[str, Any] = {"model_name": name, "model_version": version, "outputs": described}
+    if parameters:
+        document["parameters"] = parameters
     if request.id is not None:
         document["id"] = request.id
     head = _ENCODER.encode(document)

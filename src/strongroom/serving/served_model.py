@@ -1,7 +1,7 @@
 """One model that is kept open for everybody who may ask: requests take turns, and what dies is opened again.
 
     model = ServedModel.start(lambda: open_runtime(wish, secrets), limits, tell=print)
-    frame = await model.ask("predict", tensors)
+    outputs, _ = await model.ask("predict", tensors)
     model.close()
 
 Requests wait in the order in which they came, and no more than ``max_waiting`` of them: what is above is
@@ -23,6 +23,7 @@ from strongroom.errors import Error, FormatError, StorageUnavailable, WorkerLost
 from strongroom.package.contents import Schema
 from strongroom.worker.frames import Frame, Tensor
 from strongroom.worker.messages import Answer, Message, Opened, Predict
+from strongroom.worker.receipts import receipts_of
 
 _PAUSE_SECONDS: Final = 5.0
 """How long after a failed opening the next one is tried."""
@@ -99,8 +100,14 @@ class ServedModel:
         """Whether it is open; a model that is not may come back with the next request."""
         return self._current is not None
 
-    async def ask(self, method: str, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    async def ask(
+        self, method: str, tensors: tuple[Tensor, ...], *, receipt: bool = False
+    ) -> tuple[tuple[Tensor, ...], dict[str, str]]:
         """Run one method of the model, in turn.
+
+        Returns:
+            The outputs; and, with ``receipt``, the receipt file and the salt file as ``receipt`` and
+            ``receipt_salts``, else nothing.
 
         Raises:
             StorageUnavailable: Too many are waiting (code ``model-busy``).
@@ -113,7 +120,9 @@ class ServedModel:
         self._waiting += 1
         try:
             # Cancelled with the request: what has not begun never begins.
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, method, tensors)
+            return await asyncio.get_running_loop().run_in_executor(
+                self._thread, self._ask, method, tensors, receipt
+            )
         finally:
             self._waiting -= 1
 
@@ -124,10 +133,14 @@ class ServedModel:
             self._current.runtime.end()
             self._current = None
 
-    def _ask(self, method: str, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def _ask(
+        self, method: str, tensors: tuple[Tensor, ...], receipt: bool
+    ) -> tuple[tuple[Tensor, ...], dict[str, str]]:
         current = self._opened()
         try:
-            frame = current.runtime.ask(lambda number: Predict(id=number, method=method), tensors)
+            frame = current.runtime.ask(
+                lambda number: Predict(id=number, method=method, receipt=receipt), tensors
+            )
         except WorkerLost as error:
             self._current = None
             current.runtime.end()
@@ -135,7 +148,11 @@ class ServedModel:
             raise
         if not isinstance(frame.message, Answer):
             raise FormatError("the model's runtime answers something else", code="unexpected-message")
-        return frame.tensors
+        if not receipt:
+            return frame.tensors, {}
+        file, salts = receipts_of(current.opened.warrant, frame.message, tensors, frame.tensors)
+        said = {"receipt": file.to_bytes().decode(), "receipt_salts": salts.to_bytes().decode()}
+        return frame.tensors, said
 
     def _opened(self) -> _Open:
         if self._current is not None:

@@ -18,6 +18,7 @@ import msgspec
 from strongroom import errors
 from strongroom.errors import Error, FormatError
 from strongroom.package.contents import FileEntry, Schema
+from strongroom.receipts.receipt_file import Warrant
 
 _MAX_TEXT_CHARS: Final = 2000
 _ERROR_KINDS: Final[dict[str, type[Error]]] = {
@@ -87,6 +88,8 @@ class Opened(_Message, frozen=True, kw_only=True, tag="opened"):
     """``grace`` or ``break-glass``, if the broker is silent and the lease has ended."""
     explains: bool = False
     """Whether the model can say what each column contributed."""
+    warrant: Warrant | None = None
+    """The public documents that receipts of this session rest on; absent where it can give none."""
 
 
 class Prepare(_Message, frozen=True, kw_only=True, tag="prepare"):
@@ -141,6 +144,8 @@ class Predict(_Message, frozen=True, kw_only=True, tag="predict"):
 
     id: Number
     method: str
+    receipt: bool = False
+    """Whether the client wants receipts of the answer."""
 
 
 class Explain(_Message, frozen=True, kw_only=True, tag="explain"):
@@ -159,6 +164,10 @@ class Answer(_Message, frozen=True, kw_only=True, tag="answer"):
     """Predictions that the license still allows, if it counts them."""
     explanations: Number | None = None
     """Explanations that the license still allows, if it counts them; in answer to ``explain``."""
+    receipt: str | None = None
+    """The token of the receipt batch, if receipts were asked for."""
+    salt: str | None = None
+    """The seed of its salts, hexadecimal: it is here and nowhere else."""
 
 
 class Export(_Message, frozen=True, kw_only=True, tag="export"):

@@ -46,10 +46,10 @@ class Counting:
         )
         return Facts(authority=authority, accepted={self.world.chain.id: None})
 
-    def meter(self, right: Right = Right.PREDICT) -> Meter:
-        """Begin a session."""
+    def request(self, right: Right = Right.PREDICT) -> Request:
+        """Return who asks for what."""
         statement = self.world.statement
-        request = Request(
+        return Request(
             right=right,
             owner=statement.owner,
             name=statement.name,
@@ -58,7 +58,10 @@ class Counting:
             level=Level.LOCAL,
             runtime=self.world.runtime,
         )
-        return Meter(self.marks, self.world.chain, request, self.facts)
+
+    def meter(self, right: Right = Right.PREDICT) -> Meter:
+        """Begin a session."""
+        return Meter(self.marks, self.world.chain, self.request(right), self.facts)
 
 
 def counting_in(folder: Path, *terms: Term, rights: Sequence[Right] = (Right.PREDICT,)) -> Counting:

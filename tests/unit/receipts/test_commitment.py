@@ -7,19 +7,12 @@ import pytest
 
 from strongroom.crypto.labels import RECEIPT_INPUT, RECEIPT_OUTPUT
 from strongroom.errors import FormatError
-from strongroom.receipts.commitment import commit, commit_rows, expand, has_rows, split_rows
+from strongroom.receipts.commitment import commit, commit_rows, expand, has_rows, split_rows, take_row
 from strongroom.worker.frames import Datatype, Tensor
 from strongroom.worker.tensor import from_array
 from tests.unit.receipts.making import SEED, rows_of
 
 SALTS = [given for given, _ in expand(SEED, 9)]
-
-
-def row(tensors: tuple[Tensor, ...], place: int, count: int) -> list[Tensor]:
-    return [
-        Tensor(each.name, each.datatype, (1, *each.shape[1:]), split_rows(each, count)[place])
-        for each in tensors
-    ]
 
 
 @pytest.mark.parametrize("count", [1, 2, 9])
@@ -28,7 +21,7 @@ def test_each_row_has_the_commitment_that_it_has_alone(count: int) -> None:
     for tensors in (inputs, inputs[:1], inputs[1:], outputs, ()):
         found = commit_rows(RECEIPT_INPUT, SALTS[:count], tensors)
         alone = [
-            commit(RECEIPT_INPUT, salt, row(tensors, place, count))
+            commit(RECEIPT_INPUT, salt, take_row(tensors, count, place))
             for place, salt in enumerate(SALTS[:count])
         ]
         assert found == alone

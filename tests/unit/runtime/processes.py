@@ -14,6 +14,7 @@ from strongroom.errors import WorkerLost
 from strongroom.license.request import Right
 from strongroom.license.term import Term
 from strongroom.runtime.authorization import KeyFile
+from strongroom.runtime.receipting import ReceiptSigner
 from strongroom.runtime.supervisor import Supervisor
 from strongroom.runtime.watch import ClientLost
 from strongroom.runtime.worker_process import WorkerProcess
@@ -51,6 +52,7 @@ class Runtime:
         *terms: Term,
         rights: Sequence[Right] = (Right.PREDICT,),
         right: Right = Right.PREDICT,
+        certified: bool = True,
     ) -> None:
         """Grant a license with these terms, load the model, begin to serve."""
         self.now = NOW
@@ -75,11 +77,18 @@ class Runtime:
             schema,
             right=right,
             authorization=KeyFile(self._clock),
+            receipts=self.signer(right) if certified else None,
         )
         self._worker = worker
         self._far = far
         self._threads.append(threading.Thread(target=self._serve, args=(supervisor,)))
         self._threads[1].start()
+
+    def signer(self, right: Right = Right.PREDICT) -> ReceiptSigner:
+        """Return what signs receipts with the clinic's device key."""
+        world = self.counting.world
+        request = self.counting.request(right)
+        return ReceiptSigner(world.clinic.device, world.warrant, license=world.chain.id, request=request)
 
     def ask(self, message: Message, *tensors: Tensor) -> Frame:
         """Send a request and return the answer, or raise its refusal."""

@@ -23,13 +23,21 @@ import skops.io
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import GradientBoostingClassifier
 
+from strongroom._encoding import to_base64
 from strongroom.crypto import segment
 from strongroom.keys import key_file
 from strongroom.keys.identity import runtime_id
 from strongroom.keys.key_pair import SealingKey
 from strongroom.keys.owner import Owner
 from strongroom.license.chain import LicenseChain, verify_chain
-from strongroom.license.documents import Acceptance, License, OfflineFile, Party, PassphraseFile
+from strongroom.license.documents import (
+    Acceptance,
+    License,
+    OfflineFile,
+    Party,
+    PassphraseFile,
+    RuntimeCertificate,
+)
 from strongroom.license.fields import new_serial
 from strongroom.license.key_binding import KeyBinding, wrap_for_runtime, wrap_with_passphrase
 from strongroom.license.request import Budget, Level, Right
@@ -39,7 +47,10 @@ from strongroom.license.terms import Expires, Levels, Offline, PackageChoice, Pa
 from strongroom.package.contents import Field, Loader, Schema
 from strongroom.package.names import Version
 from strongroom.package.statement import Statement, signer
+from strongroom.package.tail import read_signed_statement
 from strongroom.package.writer import PackageWriter
+from strongroom.receipts.receipt_file import Warrant
+from strongroom.storage.local import LocalSource
 from strongroom.worker.messages import Load, Pipes
 from tests.unit.keys.parties import Clinic, Hospital
 
@@ -160,6 +171,22 @@ class World:
     def runtime(self) -> str:
         """Id of the clinic's runtime."""
         return runtime_id(self.clinic.device.public)
+
+    @property
+    def warrant(self) -> Warrant:
+        """The public documents from the hospital down to the clinic's device key."""
+        certificate = RuntimeCertificate(
+            owner=self.owner.id, device=self.clinic.device.public_text, runtime=self.runtime, issued_at=NOW
+        )
+        with LocalSource(self.package_path) as source:
+            statement = read_signed_statement(source)
+        return Warrant(
+            owner=tuple(self.owner.chain.to_json()),
+            license=self.chain.license.token,
+            sublicenses=(),
+            runtime=sign_document(certificate, self.clinic.organization).token,
+            statement=to_base64(statement),
+        )
 
     def sealing_fd(self, key: SealingKey | None = None, *, passphrase: str | None = None) -> int:
         """Return a descriptor of a sealing key's file, as the keystore opens it."""

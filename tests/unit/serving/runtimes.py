@@ -11,6 +11,7 @@ from strongroom.package.contents import Field, Schema
 from strongroom.worker.frames import Frame, Tensor
 from strongroom.worker.messages import Answer, Message, Opened, Predict
 from strongroom.worker.tensor import from_array, to_array
+from tests.unit.receipts.making import SEED, receipts_of, warrant
 
 SCHEMA = Schema(
     inputs=[Field(name="X", datatype="FP32", shape=[-1, 2])],
@@ -33,6 +34,7 @@ def opened(schema: Schema = SCHEMA, version: str = "1.0.0") -> Opened:
         license="license",
         level="local",
         schema=schema,
+        warrant=warrant(),
     )
 
 
@@ -56,9 +58,11 @@ class Doubler:
             assert self.gate.wait(10)
         if self.errors:
             raise self.errors.pop(0)
-        return Frame(
-            self.reply(1), tuple(from_array("probabilities", to_array(tensor) * 2) for tensor in tensors)
-        )
+        outputs = tuple(from_array("probabilities", to_array(tensor) * 2) for tensor in tensors)
+        if asked.receipt:
+            file = receipts_of(tensors, outputs, tensors[0].shape[0])
+            return Frame(Answer(id=1, receipt=file.batch, salt=SEED.hex()), outputs)
+        return Frame(self.reply(1), outputs)
 
     def end(self) -> None:
         self.ended += 1

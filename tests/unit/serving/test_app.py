@@ -11,9 +11,14 @@ from typing import Any
 import pytest
 
 from strongroom.errors import BrokerUnavailable, Error, LicenseDenied, WorkerLost
+from strongroom.receipts.receipt_file import ReceiptFile
+from strongroom.receipts.salt_file import SaltFile
+from strongroom.receipts.verifying import verify_receipts
 from strongroom.serving.app import InferenceApp, Token
+from strongroom.serving.inference import read_tensors
 from strongroom.serving.served_model import ServedModel
 from strongroom.serving.settings import ServingSettings
+from tests.unit.license.world import OWNER
 from tests.unit.serving.runtimes import Doubler, opened
 
 TOKEN = "a-token-of-a-client"
@@ -260,3 +265,45 @@ class TestClientsThatLeave:
         ]
         assert client.send("POST", "/v2/models/risk/infer", BODY, messages=messages) is None
         client.runtime.gate.set()
+
+
+class TestReceipts:
+    def test_an_answer_brings_its_receipt_and_its_salts(self, client: Client) -> None:
+        asked = json.loads(BODY) | {"parameters": {"receipt": True}}
+        said = infer(client, json.dumps(asked).encode()).json
+        file = ReceiptFile.from_bytes(said["parameters"]["receipt"].encode())
+        salts = SaltFile.from_bytes(said["parameters"]["receipt_salts"].encode())
+        receipts = verify_receipts(file, OWNER.id)
+        before, after = salts.of_row(0)
+        assert before is not None
+        assert after is not None
+        receipts.verify_input(0, before, read_tensors(BODY, "inputs"))
+        receipts.verify_output(0, after, read_tensors(json.dumps(said).encode(), "outputs"))
+        assert len(client.runtime.asked) == 1
+
+    def test_none_is_given_that_was_not_asked_for(self, client: Client) -> None:
+        assert "parameters" not in infer(client).json
+
+    @pytest.mark.parametrize(
+        ("changes", "code"),
+        [
+            ({"parameters": {"receipt": "yes"}}, "inference-request"),
+            (
+                {"parameters": {"receipt": True}, "outputs": [{"name": "probabilities"}]},
+                "receipt-outputs",
+            ),
+        ],
+    )
+    def test_what_cannot_be_asked(self, client: Client, changes: dict[str, Any], code: str) -> None:
+        reply = infer(client, json.dumps(json.loads(BODY) | changes).encode())
+        assert (reply.status, reply.code) == (400, code)
+        assert client.runtime.asked == []
+
+    @pytest.mark.parametrize(
+        "data",
+        [b"", b"[]", b"7", b"{}", b'{"inputs": []}', b'{"inputs": 7}', b'{"inputs": [{}]}', b"[" * 9999],
+    )
+    def test_what_is_no_kept_request(self, data: bytes) -> None:
+        with pytest.raises(Error) as caught:
+            read_tensors(data, "inputs")
+        assert caught.value.code == "inference-request"

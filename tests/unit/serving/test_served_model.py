@@ -37,7 +37,7 @@ class World:
         return self.runtimes[self.opened - 1], opened(self.schema)
 
     def ask(self) -> float:
-        (tensor,) = asyncio.run(self.model.ask("predict", ROWS))
+        ((tensor,), _) = asyncio.run(self.model.ask("predict", ROWS))
         return float(to_array(tensor)[0, 0])
 
 

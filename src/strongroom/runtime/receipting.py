@@ -1,0 +1,130 @@
+"""Receipts of one session: what the supervisor signs of an answer that is about to leave.
+
+    signer = ReceiptSigner.of(home, opening)
+    token, seed = signer.sign(inputs, outputs, method="predict", predictions=3, authority=id, now=now)
+    signer.left(3)                          # they left: the next ones have later numbers
+
+The seed of the salts is drawn here and returned, and kept nowhere (spec/receipt.md, "Commitments").
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+
+from strongroom._encoding import to_base64, to_hex
+from strongroom.errors import Error, UnsupportedError, VerificationError
+from strongroom.home.home import Home
+from strongroom.keys.key_pair import SigningKey
+from strongroom.license.documents import ReceiptBatch, RuntimeCertificate
+from strongroom.license.fields import new_serial
+from strongroom.license.request import Request
+from strongroom.license.signing import sign_document, verify_by_key
+from strongroom.opening import Opening
+from strongroom.package.statement import read_unverified
+from strongroom.package.tail import read_signed_statement
+from strongroom.receipts.batch import make_entries, root_of
+from strongroom.receipts.commitment import SEED_BYTES
+from strongroom.receipts.receipt_file import Warrant
+from strongroom.storage.local import LocalSource
+from strongroom.worker.frames import Tensor
+
+
+class ReceiptSigner:
+    """Signs receipts with the device key, each prediction of the session under a number of its own."""
+
+    def __init__(self, device: SigningKey, warrant: Warrant, *, license: str, request: Request) -> None:
+        """Sign under a license what is asked as ``request`` says; ``of`` makes one for an opening."""
+        self._device = device
+        self.warrant = warrant
+        self._license = license
+        self._request = request
+        self._session = new_serial()
+        self._first = 0
+
+    @classmethod
+    def of(cls, home: Home, opening: Opening) -> ReceiptSigner | None:
+        """Return the signer of a session; None: this runtime has no certificate that holds.
+
+        Raises:
+            NoMatchingKey: the device key cannot be opened.
+            VerificationError: the package is another one by now (code ``wrong-package``).
+            StorageUnavailable: a file cannot be read.
+            FormatError: a file is damaged.
+        """
+        device = home.keys.device(opening.owner.id)
+        certificate = home.trust.certificate(opening.owner.id)
+        if certificate is None or not _holds(certificate, device, opening):
+            return None
+        with LocalSource(opening.package_path) as source:
+            statement = read_signed_statement(source)
+        if read_unverified(statement).package_digest != opening.statement.package_digest:
+            raise VerificationError("this is another package than the expected one", code="wrong-package")
+        license_, *sublicenses = (document.token for document in opening.chain.documents)
+        warrant = Warrant(
+            owner=tuple(opening.owner.chain.to_json()),
+            license=license_,
+            sublicenses=tuple(sublicenses),
+            runtime=certificate,
+            statement=to_base64(statement),
+        )
+        return cls(device, warrant, license=opening.chain.id, request=opening.request)
+
+    def sign(
+        self,
+        inputs: Sequence[Tensor],
+        outputs: Sequence[Tensor],
+        *,
+        method: str,
+        predictions: int,
+        authority: str,
+        now: datetime,
+    ) -> tuple[str, str]:
+        """Return the token over one answer, and the seed of its salts.
+
+        Raises:
+            FormatError: a text does not fill its bytes.
+        """
+        seed = secrets.token_bytes(SEED_BYTES)
+        entries = make_entries(inputs, outputs, predictions=predictions, seed=seed)
+        asked = self._request
+        batch = ReceiptBatch(
+            license=self._license,
+            authority=authority,
+            runtime=asked.runtime,
+            package=asked.package_digest,
+            part=None,
+            level=asked.level,
+            right=asked.right,
+            method=method,
+            session=self._session,
+            first=self._first,
+            predictions=predictions,
+            size=len(entries),
+            root=to_hex(root_of(entries)),
+            issued_at=now,
+        )
+        return sign_document(batch, self._device).token, to_hex(seed)
+
+    def left(self, predictions: int) -> None:
+        """Note that so many predictions left, with receipts or without."""
+        self._first += predictions
+
+
+def receipt_missing() -> UnsupportedError:
+    """Return the refusal of a runtime that cannot sign receipts which anybody could verify."""
+    return UnsupportedError(
+        "this runtime cannot give receipts: its organization has not certified it yet",
+        code="receipt-missing",
+        hint="accept the license once more: strongroom accept FILE.license",
+    )
+
+
+def _holds(certificate: str, device: SigningKey, opening: Opening) -> bool:
+    """Tell whether strangers will believe it; if not, a receipt would be worth nothing."""
+    try:
+        said = verify_by_key(certificate, RuntimeCertificate, opening.chain.holder.organization).document
+    except Error:
+        return False
+    return (said.owner, said.device) == (opening.owner.id, device.public_text)
