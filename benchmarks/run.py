@@ -20,6 +20,7 @@ from benchmarks import (
     log,
     packages,
     predictions,
+    receipts,
     segments,
     startup,
 )
@@ -44,6 +45,7 @@ def main() -> None:
         digests,
         packages,
         predictions,
+        receipts,
         confinement,
         startup,
         log,

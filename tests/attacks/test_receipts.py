@@ -124,7 +124,7 @@ class TestEveryPartOfAReceiptIsBound:
     def test_a_changed_input_or_output_is_noticed(self) -> None:
         for index, side in itertools.product(range(COUNT), ("input", "output")):
             entries = list(genuine().entries)
-            entries[index] = dataclasses.replace(entries[index], **{side: bytes(32)})
+            entries[index] = entries[index]._replace(**{side: bytes(32)})
             assert refused(changed(genuine(), entries=tuple(entries))).code == "receipt-path"
 
     def test_inputs_do_not_change_their_outputs(self) -> None:

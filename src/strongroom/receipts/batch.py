@@ -10,17 +10,20 @@ An entry is two commitments. One prediction is a batch with one entry, whose pat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import starmap
+from typing import Final, NamedTuple
 
 from strongroom.crypto import labels
-from strongroom.crypto.digest import sha256
+from strongroom.crypto.digest import sha256_each
 from strongroom.errors import IntegrityError
-from strongroom.log.merkle import leaf_hash, node_hash, verify_inclusion
+from strongroom.log.merkle import leaf_hash, verify_inclusion
 from strongroom.receipts.commitment import Values, commit, commit_rows, expand, has_rows
 
+# The members in their order, as ``canonical_json`` would write them.
+_FORM: Final = b'{"format":"receipt-entry/v1","input":"%b","output":"%b"}'
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+
+class Entry(NamedTuple):
     """What one prediction leaves: two commitments, 32 bytes each."""
 
     input: bytes
@@ -28,7 +31,7 @@ class Entry:
 
     def to_bytes(self) -> bytes:
         """Return the canonical JSON form, which is the leaf of the tree."""
-        return _entry(self.input, self.output)
+        return _FORM % (self.input.hex().encode(), self.output.hex().encode())
 
 
 def make_entries(
@@ -50,12 +53,12 @@ def make_entries(
     input_salts, output_salts = zip(*expand(seed, predictions), strict=True)
     given = commit_rows(labels.RECEIPT_INPUT, input_salts, inputs)
     left = commit_rows(labels.RECEIPT_OUTPUT, output_salts, outputs)
-    return [Entry(*both) for both in zip(given, left, strict=True)]
+    return list(starmap(Entry, zip(given, left, strict=True)))
 
 
 def root_of(entries: Sequence[Entry]) -> bytes:
     """Return the Merkle root over the entries, of which there is at least one."""
-    level = [sha256(b"\x00" + _entry(each.input, each.output)) for each in entries]
+    level = sha256_each([b"\x00" + each.to_bytes() for each in entries])
     while len(level) > 1:
         level = _above(level)
     return level[0]
@@ -91,11 +94,7 @@ def verify_path(entry: Entry, *, index: int, size: int, path: Sequence[bytes], r
 
 def _above(level: Sequence[bytes]) -> list[bytes]:
     # A last node without sibling stays as it is: the split of RFC 6962, from below.
-    above = [node_hash(left, right) for left, right in zip(level[::2], level[1::2], strict=False)]
+    above = sha256_each(
+        [b"\x01" + left + right for left, right in zip(level[::2], level[1::2], strict=False)]
+    )
     return above if len(level) % 2 == 0 else [*above, level[-1]]
-
-
-def _entry(given: bytes, left: bytes) -> bytes:
-    # The members in their order, as ``canonical_json`` would write them.
-    text = f'{{"format":"receipt-entry/v1","input":"{given.hex()}","output":"{left.hex()}"}}'
-    return text.encode("ascii")

@@ -14,17 +14,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Protocol
 
 from strongroom._encoding import canonical_json
 from strongroom.crypto import labels
-from strongroom.crypto.digest import Buffer, sha256, shake_256
+from strongroom.crypto.digest import Buffer, sha256, sha256_each, shake_256
 from strongroom.errors import FormatError
 
 SALT_BYTES: Final = 32
 SEED_BYTES: Final = 32
 TEXT: Final = "BYTES"
 _LENGTH_BYTES: Final = 4
+_FEW: Final = 64
+"""Up to so many tensors, a description is remembered."""
+_Said = tuple[tuple[str, str, tuple[int, ...]], ...]
 _MISSING: Final = 0xFFFFFFFF
 """The length that stands for a missing text, which has no bytes (spec/worker-protocol.md)."""
 
@@ -79,7 +83,7 @@ def commit(label: bytes, salt: bytes, tensors: Sequence[Values]) -> bytes:
     if len(salt) != SALT_BYTES:
         raise FormatError(f"a salt has {SALT_BYTES} bytes")
     ordered = _in_order(tensors)
-    return sha256(labels.bind(label, salt, _describe(ordered, None), *(bytes(each.data) for each in ordered)))
+    return sha256(labels.bind(label, salt, _describe(ordered, None), *[bytes(each.data) for each in ordered]))
 
 
 def commit_rows(label: bytes, salts: Sequence[bytes], tensors: Sequence[Values]) -> list[bytes]:
@@ -97,16 +101,15 @@ def commit_rows(label: bytes, salts: Sequence[bytes], tensors: Sequence[Values])
     if len(ordered) == 1 and ordered[0].datatype != TEXT:
         middle += _size(len(columns[0][0]))
         # The usual case, a matrix: a third of the time of what follows.
-        return [
-            sha256(b"".join((head, salt, middle, row))) for salt, row in zip(salts, columns[0], strict=True)
-        ]
-    commitments = []
+        rows = zip(salts, columns[0], strict=True)
+        return sha256_each([b"".join((head, salt, middle, row)) for salt, row in rows])
+    wholes = []
     for salt, *row in zip(salts, *columns, strict=True):
         pieces: list[Buffer] = [head, salt, middle]
         for data in row:
             pieces += (_size(len(data)), data)
-        commitments.append(sha256(b"".join(pieces)))
-    return commitments
+        wholes.append(b"".join(pieces))
+    return sha256_each(wholes)
 
 
 def has_rows(tensors: Sequence[Values], count: int) -> bool:
@@ -163,6 +166,8 @@ def _split_texts(tensor: Values, view: memoryview) -> list[memoryview]:
 
 
 def _in_order(tensors: Sequence[Values]) -> list[Values]:
+    if len(tensors) < 2:
+        return list(tensors)
     ordered = sorted(tensors, key=lambda each: each.name.encode("utf-8", "surrogatepass"))
     if len({each.name for each in ordered}) != len(ordered):
         raise FormatError("a tensor is named twice", code="receipt-rows")
@@ -171,16 +176,23 @@ def _in_order(tensors: Sequence[Values]) -> list[Values]:
 
 def _describe(tensors: Sequence[Values], rows: int | None) -> bytes:
     """Return the canonical description: names, datatypes and shapes, here with this number of rows."""
-    return canonical_json(
-        [
-            {
-                "datatype": str(each.datatype),
-                "name": each.name,
-                "shape": list(each.shape if rows is None else (rows, *each.shape[1:])),
-            }
-            for each in tensors
-        ]
+    said = tuple(
+        (str(each.datatype), each.name, tuple(each.shape) if rows is None else (rows, *each.shape[1:]))
+        for each in tensors
     )
+    return _described(said) if len(said) <= _FEW else _describe_all(said)
+
+
+def _describe_all(said: _Said) -> bytes:
+    return canonical_json(
+        [{"datatype": datatype, "name": name, "shape": list(shape)} for datatype, name, shape in said]
+    )
+
+
+@lru_cache(maxsize=64)
+def _described(said: _Said) -> bytes:
+    # One row after another is asked for, and all of them look the same.
+    return _describe_all(said)
 
 
 def _size(size: int) -> bytes:

@@ -12,15 +12,19 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
-from strongroom._encoding import to_base64, to_hex
+import msgspec
+
+from strongroom._encoding import to_base64, to_hex, to_instant
+from strongroom.crypto import jws
 from strongroom.errors import Error, UnsupportedError, VerificationError
 from strongroom.home.home import Home
 from strongroom.keys.key_pair import SigningKey
 from strongroom.license.documents import ReceiptBatch, RuntimeCertificate
 from strongroom.license.fields import new_serial
 from strongroom.license.request import Request
-from strongroom.license.signing import sign_document, verify_by_key
+from strongroom.license.signing import verify_by_key
 from strongroom.opening import Opening
 from strongroom.package.statement import read_unverified
 from strongroom.package.tail import read_signed_statement
@@ -30,6 +34,14 @@ from strongroom.receipts.receipt_file import Warrant
 from strongroom.storage.local import LocalSource
 from strongroom.worker.frames import Tensor
 
+_ENCODER: Final = msgspec.json.Encoder()
+_FORM: Final = (
+    '{{"authority":"%b","first":%d,"format":"receipt-batch/v1","issued_at":"%b","level":"{level}",'
+    '"license":"{license}","method":%b,"package":"{package}","part":null,"predictions":%d,"right":"{right}",'
+    '"root":"%b","runtime":"{runtime}","session":"{session}","size":%d}}'
+)
+"""The members of a receipt batch in their order."""
+
 
 class ReceiptSigner:
     """Signs receipts with the device key, each prediction of the session under a number of its own."""
@@ -38,10 +50,17 @@ class ReceiptSigner:
         """Sign under a license what is asked as ``request`` says; ``of`` makes one for an opening."""
         self._device = device
         self.warrant = warrant
-        self._license = license
-        self._request = request
         self._session = new_serial()
         self._first = 0
+        fixed = {
+            "level": request.level.value,
+            "license": license,
+            "package": request.package_digest,
+            "right": request.right.value,
+            "runtime": request.runtime,
+            "session": self._session,
+        }
+        self._form = _FORM.format(**fixed).encode("ascii")
 
     @classmethod
     def of(cls, home: Home, opening: Opening) -> ReceiptSigner | None:
@@ -88,24 +107,18 @@ class ReceiptSigner:
         """
         seed = secrets.token_bytes(SEED_BYTES)
         entries = make_entries(inputs, outputs, predictions=predictions, seed=seed)
-        asked = self._request
-        batch = ReceiptBatch(
-            license=self._license,
-            authority=authority,
-            runtime=asked.runtime,
-            package=asked.package_digest,
-            part=None,
-            level=asked.level,
-            right=asked.right,
-            method=method,
-            session=self._session,
-            first=self._first,
-            predictions=predictions,
-            size=len(entries),
-            root=to_hex(root_of(entries)),
-            issued_at=now,
+        # As ``sign_document`` would, at a third of the price: all but these few members is known since the
+        # opening, and a test compares what is signed with the document that it is.
+        payload = self._form % (
+            authority.encode(),
+            self._first,
+            to_instant(now).encode(),
+            _ENCODER.encode(method),
+            predictions,
+            root_of(entries).hex().encode(),
+            len(entries),
         )
-        return sign_document(batch, self._device).token, to_hex(seed)
+        return jws.sign(ReceiptBatch.typ(), payload, self._device.secret), to_hex(seed)
 
     def left(self, predictions: int) -> None:
         """Note that so many predictions left, with receipts or without."""

@@ -86,9 +86,7 @@ class Runtime:
 
     def signer(self, right: Right = Right.PREDICT) -> ReceiptSigner:
         """Return what signs receipts with the clinic's device key."""
-        world = self.counting.world
-        request = self.counting.request(right)
-        return ReceiptSigner(world.clinic.device, world.warrant, license=world.chain.id, request=request)
+        return signer_of(self.counting, right)
 
     def ask(self, message: Message, *tensors: Tensor) -> Frame:
         """Send a request and return the answer, or raise its refusal."""
@@ -123,6 +121,14 @@ class Runtime:
 
     def _clock(self) -> datetime:
         return self.now
+
+
+def signer_of(counting: Counting, right: Right = Right.PREDICT) -> ReceiptSigner:
+    """Return what signs receipts with the clinic's device key."""
+    world = counting.world
+    return ReceiptSigner(
+        world.clinic.device, world.warrant, license=world.chain.id, request=counting.request(right)
+    )
 
 
 def _process(end: socket.socket) -> Any:

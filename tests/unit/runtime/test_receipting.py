@@ -7,12 +7,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
+from strongroom._encoding import canonical_json
+from strongroom.crypto import jws
 from strongroom.errors import Error
+from strongroom.license.documents import ReceiptBatch
+from strongroom.license.payload import to_payload
 from strongroom.license.period import Period
 from strongroom.license.request import Right
+from strongroom.license.signing import verify_by_key
 from strongroom.license.terms import Output, OutputKind, Predictions
 from strongroom.metering.meter import Meter
 from strongroom.receipts.verifying import VerifiedReceipts, verify_receipts
@@ -130,6 +136,28 @@ def test_without_an_authority_nothing_is_signed(start: Start, monkeypatch: pytes
         runtime.ask(Predict(id=1, method="predict", receipt=True), rows(runtime))
     assert caught.value.code == "receipt-missing"
     assert runtime.meter.remaining == 100
+
+
+@pytest.mark.parametrize("method", ["predict", 'a "quoted" \\ name', "süd\u2028"])
+def test_what_is_signed_is_the_document_that_it_says(start: Start, method: str) -> None:
+    runtime = start(HUNDRED)
+    signer, given = runtime.signer(), [rows(runtime)]
+    signer.left(7)
+    said: dict[str, Any] = {
+        "method": method,
+        "predictions": 3,
+        "authority": "pwd-" + "a" * 24,
+        "now": runtime.now,
+    }
+    token, _ = signer.sign(given, given, **said)
+    payload = jws.read_unverified(token).payload
+    document = msgspec.json.decode(payload)
+    assert payload == canonical_json(document)
+    assert (document["first"], document["method"], document["size"]) == (7, method, 3)
+    if method == "predict":
+        batch = verify_by_key(token, ReceiptBatch, runtime.counting.world.clinic.device.public_text).document
+        assert to_payload(batch) == payload
+        assert batch.session == signer._session
 
 
 def test_the_supervisor_keeps_no_salt(start: Start) -> None:
