@@ -296,8 +296,10 @@ class TestOnlyACertifiedRuntimeOfTheLicensedPartnerSigns:
         assert refused(with_warrant(license=other.license.token)).code == "receipt-license"
 
     def test_another_package_is_refused(self) -> None:
-        for changes in ({"index_sha256": "00" * 32}, {"name": "other"}):
-            statement = dataclasses.replace(STATEMENT, **changes)
+        for statement in (
+            dataclasses.replace(STATEMENT, index_sha256="00" * 32),
+            dataclasses.replace(STATEMENT, name="other"),
+        ):
             signed = to_base64(sign_statement(statement, signer(PACKAGE_KEY.secret)))
             assert refused(with_warrant(statement=signed)).code == "receipt-package"
 

@@ -18,7 +18,7 @@ import msgspec
 
 from strongroom._encoding import to_base64, to_hex, to_instant
 from strongroom.crypto import jws
-from strongroom.errors import Error, UnsupportedError, VerificationError
+from strongroom.errors import Error, UnsupportedError
 from strongroom.home.home import Home
 from strongroom.keys.key_pair import SigningKey
 from strongroom.license.documents import ReceiptBatch, RuntimeCertificate
@@ -64,30 +64,21 @@ class ReceiptSigner:
 
     @classmethod
     def of(cls, home: Home, opening: Opening) -> ReceiptSigner | None:
-        """Return the signer of a session; None: this runtime has no certificate that holds.
+        """Return the signer of a session; None: there are not all documents that a stranger would believe.
 
         Raises:
             NoMatchingKey: the device key cannot be opened.
-            VerificationError: the package is another one by now (code ``wrong-package``).
-            StorageUnavailable: a file cannot be read.
-            FormatError: a file is damaged.
+            FormatError: its file is damaged.
+            StorageUnavailable: its file cannot be read.
         """
         device = home.keys.device(opening.owner.id)
-        certificate = home.trust.certificate(opening.owner.id)
-        if certificate is None or not _holds(certificate, device, opening):
+        try:
+            warrant = _warrant_of(home, opening, device)
+        except Error:
+            # A receipt would be worth nothing, and none is given. Predictions do not depend on it.
             return None
-        with LocalSource(opening.package_path) as source:
-            statement = read_signed_statement(source)
-        if read_unverified(statement).package_digest != opening.statement.package_digest:
-            raise VerificationError("this is another package than the expected one", code="wrong-package")
-        license_, *sublicenses = (document.token for document in opening.chain.documents)
-        warrant = Warrant(
-            owner=tuple(opening.owner.chain.to_json()),
-            license=license_,
-            sublicenses=tuple(sublicenses),
-            runtime=certificate,
-            statement=to_base64(statement),
-        )
+        if warrant is None:
+            return None
         return cls(device, warrant, license=opening.chain.id, request=opening.request)
 
     def sign(
@@ -134,10 +125,21 @@ def receipt_missing() -> UnsupportedError:
     )
 
 
-def _holds(certificate: str, device: SigningKey, opening: Opening) -> bool:
-    """Tell whether strangers will believe it; if not, a receipt would be worth nothing."""
-    try:
-        said = verify_by_key(certificate, RuntimeCertificate, opening.chain.holder.organization).document
-    except Error:
-        return False
-    return (said.owner, said.device) == (opening.owner.id, device.public_text)
+def _warrant_of(home: Home, opening: Opening, device: SigningKey) -> Warrant | None:
+    certificate = home.trust.certificate(opening.owner.id)
+    if certificate is None:
+        return None
+    said = verify_by_key(certificate, RuntimeCertificate, opening.chain.holder.organization).document
+    with LocalSource(opening.package_path) as source:
+        statement = read_signed_statement(source)
+    found = (said.owner, said.device, read_unverified(statement).package_digest)
+    if found != (opening.owner.id, device.public_text, opening.statement.package_digest):
+        return None
+    license_, *sublicenses = (document.token for document in opening.chain.documents)
+    return Warrant(
+        owner=tuple(opening.owner.chain.to_json()),
+        license=license_,
+        sublicenses=tuple(sublicenses),
+        runtime=certificate,
+        statement=to_base64(statement),
+    )

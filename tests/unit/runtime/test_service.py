@@ -13,14 +13,24 @@ from typing import Any
 import pytest
 
 from strongroom import opening
-from strongroom.errors import Error, LicenseDenied, NoMatchingKey, StorageUnavailable, WorkerLost
+from strongroom.errors import (
+    Error,
+    LicenseDenied,
+    NoMatchingKey,
+    StorageUnavailable,
+    UnsupportedError,
+    WorkerLost,
+)
 from strongroom.home.home import Home
+from strongroom.receipts.verifying import verify_receipts
 from strongroom.runtime import service
+from strongroom.runtime.receipting import ReceiptSigner
 from strongroom.runtime.surroundings import Surroundings
 from strongroom.runtime.worker_process import WorkerProcess
 from strongroom.worker.channel import Channel
 from strongroom.worker.frames import Frame
 from strongroom.worker.messages import Answer, Export, Failure, Open, Opened, Pipes, Predict
+from strongroom.worker.receipts import receipts_of
 from strongroom.worker.tensor import from_array
 from tests.parties import accept_at, enroll, found_owner, found_partner, grant_to, sample, seal_model
 from tests.unit.runtime.world import pipe_with
@@ -92,6 +102,50 @@ def test_a_model_is_opened_and_answers(client: Client, clinic: Home) -> None:
     assert (opened.name, opened.version, opened.owner_name) == ("risk", "1.0.0", "hospital")
     rows = from_array(opened.schema.inputs[0].name, sample())
     assert client.ask(Predict(id=1, method="predict"), rows).message == Answer(id=1)
+
+
+def test_receipts_of_a_real_session_verify(client: Client, clinic: Home) -> None:
+    opened = client.ask(wish(clinic)).message
+    assert isinstance(opened, Opened)
+    rows = from_array(opened.schema.inputs[0].name, sample())
+    frame = client.ask(Predict(id=1, method="predict", receipt=True), rows)
+    assert isinstance(frame.message, Answer)
+    file, _ = receipts_of(opened.warrant, frame.message, [rows], frame.tensors)
+    batch = verify_receipts(file, opened.owner).batch
+    assert (batch.package, batch.license, batch.level) == (opened.package, opened.license, opened.level)
+
+
+def certificate_of(clinic: Home) -> Path:
+    return clinic.path / "trust" / f"{clinic.trust.find('hospital').id}.runtime"
+
+
+@pytest.mark.parametrize("data", [None, b"", b"\xff\xfe", b"a.b.c", bytes(1 << 23)])
+def test_a_certificate_that_does_not_hold_stops_no_prediction(
+    client: Client, clinic: Home, data: bytes | None
+) -> None:
+    kept = certificate_of(clinic).read_bytes()
+    certificate_of(clinic).unlink()
+    if data is not None:
+        certificate_of(clinic).write_bytes(data)
+    try:
+        opened = client.ask(wish(clinic)).message
+    finally:
+        certificate_of(clinic).write_bytes(kept)
+    assert isinstance(opened, Opened)
+    assert opened.warrant is None
+    rows = from_array(opened.schema.inputs[0].name, sample())
+    with pytest.raises(UnsupportedError) as caught:
+        client.ask(Predict(id=1, method="predict", receipt=True), rows)
+    assert caught.value.code == "receipt-missing"
+    assert client.ask(Predict(id=2, method="predict"), rows).message == Answer(id=2)
+
+
+def test_a_warrant_is_of_this_owner_device_and_package(clinic: Home) -> None:
+    opened = opening.open_model(clinic, "risk", now=datetime.now(UTC))
+    assert ReceiptSigner.of(clinic, opened) is not None
+    other = replace(opened, statement=replace(opened.statement, package_id="00" * 16))
+    assert ReceiptSigner.of(clinic, other) is None
+    assert ReceiptSigner.of(clinic, replace(opened, package_path=clinic.path / "nothing")) is None
 
 
 def test_the_owner_is_called_what_the_partner_calls_it(client: Client, clinic: Home) -> None:
