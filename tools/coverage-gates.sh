@@ -7,7 +7,7 @@ set -euo pipefail
 
 coverage="$1"
 failed=0
-for part in crypto keys package license log provenance; do
+for part in crypto keys package license log provenance receipts; do
   if "$coverage" report --include="src/strongroom/$part/*" --fail-under=100 > .coverage-part.txt; then
     echo "coverage: 100 % of $part"
   else
