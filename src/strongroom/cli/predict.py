@@ -74,16 +74,7 @@ def predict(
     from strongroom.cli._file import STANDARD, agree_to_replace
     from strongroom.license.request import Right
 
-    if explain and proba:
-        raise UsageError(
-            "--explain goes with the answers of predict", code="explain-proba", hint="leave one of them out"
-        )
-    if explain and receipts is not None:
-        raise UsageError(
-            "receipts are of answers, not of explanations",
-            code="explain-receipts",
-            hint="leave one of them out",
-        )
+    _verify_together(explain=explain, proba=proba, receipts=receipts)
     kind = _output_kind(shared, output, format)
     for path in () if receipts is None else (receipts, _salts_beside(receipts)):
         agree_to_replace(shared.terminal, path, replace=shared.yes)
@@ -104,6 +95,19 @@ def predict(
         # An id column that is called as an answer is must not be written over by it.
         joined = ids | {f"{name}_" if name in ids else name: values for name, values in answers.items()}
         _write(shared, joined, opened, explanations, output, kind)
+
+
+def _verify_together(*, explain: bool, proba: bool, receipts: Path | None) -> None:
+    if explain and proba:
+        raise UsageError(
+            "--explain goes with the answers of predict", code="explain-proba", hint="leave one of them out"
+        )
+    if explain and receipts is not None:
+        raise UsageError(
+            "receipts are of answers, not of explanations",
+            code="explain-receipts",
+            hint="leave one of them out",
+        )
 
 
 def _salts_beside(receipts: Path) -> Path:
