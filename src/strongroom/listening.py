@@ -93,13 +93,12 @@ class HttpServer:
             renew: Called once an hour, to renew certificates.
             ready: Called when connections are taken.
         """
-        self._limits = limits
         self._listener = listener
         self._server = _Server(_config(app, limits, holder_of, context, renew), ready)
 
     def run(self) -> None:
         """Serve until the process is asked to end, by a signal or by ``stop``."""
-        with asyncio.Runner(loop_factory=lambda: _Loop(self._limits)) as runner:
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
             runner.run(self._server.serve(sockets=[self._listener]))
 
     def stop(self) -> None:
@@ -134,20 +133,6 @@ class _Server(uvicorn.Server):
             self._ready()
 
 
-class _Loop(asyncio.SelectorEventLoop):
-    """An event loop whose servers do not wait a minute for a handshake."""
-
-    def __init__(self, limits: ListeningLimits) -> None:
-        super().__init__()
-        self._handshake_seconds = limits.handshake_seconds
-
-    async def create_server(self, *arguments: Any, **options: Any) -> Any:
-        if options.get("ssl") is not None:
-            options.setdefault("ssl_handshake_timeout", self._handshake_seconds)
-            options.setdefault("ssl_shutdown_timeout", self._handshake_seconds)
-        return await super().create_server(*arguments, **options)
-
-
 def _config(
     app: ASGIApp,
     limits: ListeningLimits,
@@ -163,9 +148,12 @@ def _config(
         if renew is not None:
             await asyncio.to_thread(renew)
 
+    connections = _Connections(limits.max_connections)
+    protocol = _protocol(limits, connections, holder_of)
     return uvicorn.Config(
         _sliced(app),
-        http=_protocol(limits, _Connections(limits.max_connections), holder_of),
+        # Not uvicorn's own TLS: what it has not shaken hands with yet is counted nowhere.
+        http=protocol if context is None else _secured(protocol, context, limits, connections),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -173,7 +161,6 @@ def _config(
         # Addresses of clients are what the connection says, never what a header says.
         proxy_headers=False,
         server_header=False,
-        ssl_context_factory=None if context is None else lambda *_: context,
         backlog=BACKLOG,
         timeout_keep_alive=limits.keep_alive_seconds,
         timeout_graceful_shutdown=limits.shutdown_seconds,
@@ -202,6 +189,17 @@ def _sliced(app: ASGIApp) -> ASGIApp:
     return handle
 
 
+class _Held(Protocol):
+    """What counts as a connection: HTTP, or a handshake before it."""
+
+    holder: str | None
+    transport: asyncio.Transport
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether an answer is being made; not, whether one waits to be read."""
+
+
 class _Connections:
     """The open connections, in the order in which they came.
 
@@ -213,11 +211,11 @@ class _Connections:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._strangers: dict[_Connection, None] = {}
-        self._held: dict[str, dict[_Connection, None]] = {}
+        self._strangers: dict[_Held, None] = {}
+        self._held: dict[str, dict[_Held, None]] = {}
         self._known = 0
 
-    def add(self, connection: _Connection) -> None:
+    def add(self, connection: _Held) -> None:
         if len(self._strangers) + self._known >= self._most:
             # Whoever has but one keeps it, even where that is all there can be.
             leaving = (
@@ -232,14 +230,14 @@ class _Connections:
                 return
         self._strangers[connection] = None
 
-    def know(self, connection: _Connection, holder: str) -> None:
+    def know(self, connection: _Held, holder: str) -> None:
         if connection.holder == holder or not self.remove(connection):
             return
         connection.holder = holder
         self._held.setdefault(holder, {})[connection] = None
         self._known += 1
 
-    def remove(self, connection: _Connection) -> bool:
+    def remove(self, connection: _Held) -> bool:
         """Forget one; says whether it was here."""
         if connection in self._strangers:
             del self._strangers[connection]
@@ -254,7 +252,7 @@ class _Connections:
         self._known -= 1
         return True
 
-    def _of_the_greediest(self, *, above: int) -> _Connection | None:
+    def _of_the_greediest(self, *, above: int) -> _Held | None:
         theirs = max(self._held.values(), key=len, default={})
         if len(theirs) <= above:
             return None
@@ -349,3 +347,99 @@ def _protocol(
             self.transport.abort()
 
     return Impatient
+
+
+def _secured(
+    protocol: type[asyncio.Protocol],
+    context: ssl.SSLContext,
+    limits: ListeningLimits,
+    connections: _Connections,
+) -> type[asyncio.Protocol]:
+    class Secured(_Handshake):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(lambda: protocol(**options), context, limits.handshake_seconds, connections)
+
+    return Secured
+
+
+class _Handshake(asyncio.Protocol):
+    """A connection of which nobody knows yet whether it speaks TLS; what it carries begins afterwards."""
+
+    holder: str | None = None
+    is_at_work = False
+
+    def __init__(
+        self,
+        make: Callable[[], asyncio.Protocol],
+        context: ssl.SSLContext,
+        seconds: float,
+        connections: _Connections,
+    ) -> None:
+        self._carried = _Carried(make)
+        self._context = context
+        self._seconds = seconds
+        self._connections = connections
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self._connections.add(self)
+        self._task = asyncio.get_running_loop().create_task(self._shake_hands())
+
+    async def _shake_hands(self) -> None:
+        made: asyncio.Transport | None = None
+        try:
+            if not self.transport.is_closing():
+                made = await asyncio.get_running_loop().start_tls(
+                    self.transport,
+                    self._carried,
+                    self._context,
+                    server_side=True,
+                    ssl_handshake_timeout=self._seconds,
+                    ssl_shutdown_timeout=self._seconds,
+                )
+        except OSError:
+            # Whatever it speaks, it is not our TLS; or it has gone, or has taken too long.
+            self.transport.abort()
+        finally:
+            self._connections.remove(self)
+        # None: it went while the last byte of the handshake was on its way.
+        if made is not None:
+            self._carried.begin(made)
+
+
+class _Carried(asyncio.Protocol):
+    """Hands on what comes over TLS. The first bytes may be there before their transport is known."""
+
+    def __init__(self, make: Callable[[], asyncio.Protocol]) -> None:
+        self._make = make
+        self._to: asyncio.Protocol | None = None
+        self._early: list[Callable[[asyncio.Protocol], None]] = []
+
+    def begin(self, transport: asyncio.Transport) -> None:
+        """Begin with a transport."""
+        self._to = self._make()
+        self._to.connection_made(transport)
+        for event in self._early:
+            event(self._to)
+        self._early.clear()
+
+    def _tell(self, event: Callable[[asyncio.Protocol], None]) -> None:
+        if self._to is None:
+            self._early.append(event)
+        else:
+            event(self._to)
+
+    def data_received(self, data: bytes) -> None:
+        self._tell(lambda to: to.data_received(data))
+
+    def eof_received(self) -> None:
+        self._tell(lambda to: cast("None", to.eof_received()))
+
+    def pause_writing(self) -> None:
+        self._tell(lambda to: to.pause_writing())
+
+    def resume_writing(self) -> None:
+        self._tell(lambda to: to.resume_writing())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._tell(lambda to: to.connection_lost(exc))
