@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from strongroom.broker.clock import SystemClock
-from strongroom.broker.http import tls
 from strongroom.broker.http.server import BrokerServer, listen
 from strongroom.broker.http.settings import HttpSettings
 from strongroom.client import Model
@@ -24,6 +23,7 @@ from strongroom.client import open as open_client
 from strongroom.connection import BrokerClient
 from strongroom.connection.https import HttpsTransport
 from strongroom.connection.interface import Transport
+from strongroom.home import tls
 from strongroom.keys.key_pair import SigningKey
 from strongroom.license.term import Term
 from tests.lease_world import LeaseWorld

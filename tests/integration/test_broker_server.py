@@ -21,7 +21,6 @@ from typing import Any, ClassVar
 import pytest
 
 from strongroom.broker.assembly import admit_owner, assemble
-from strongroom.broker.http import tls
 from strongroom.broker.http.server import BrokerServer, listen
 from strongroom.broker.http.settings import HttpSettings
 from strongroom.broker.running import Wishes, run
@@ -35,6 +34,7 @@ from strongroom.errors import (
     VerificationError,
 )
 from strongroom.founding import found
+from strongroom.home import tls
 from strongroom.home.home import Home
 from strongroom.keys.identity import member_id
 from strongroom.keys.key_pair import SigningKey
@@ -334,7 +334,7 @@ class TestStrangersWhoTakeEverything:
         with listening(home, max_connections=1, **self.PATIENT) as broker, broker.client() as client:
             assert len(client.members().members) == 1
             # Already in the handshake: that takes a place as well.
-            with pytest.raises(OSError, match="EOF|reset"), broker.connect():
+            with pytest.raises(OSError, match=r"EOF|reset"), broker.connect():
                 raise AssertionError
             assert len(client.members().members) == 1
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.broker.http.tls import OwnAuthority, server_context
+from strongroom.home.tls import OwnAuthority, server_context
 from strongroom.listening import HttpServer
 from tests.integration.test_listening import LONG, Limits, app, holder_of
 

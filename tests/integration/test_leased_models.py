@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.broker.http import tls
 from strongroom.connection.https import HttpsTransport
 from strongroom.connection.interface import Request
 from strongroom.crypto import certificate
 from strongroom.errors import BrokerUnavailable, LicenseDenied, VerificationError
+from strongroom.home import tls
 from strongroom.keys.invite import BrokerAddress
 from strongroom.leasing import check_out, runtime_client
 from strongroom.license.period import Period

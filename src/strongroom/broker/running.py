@@ -19,19 +19,17 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from strongroom.broker.assembly import FOLDER, admit_owner, assemble, default_database
-from strongroom.broker.http import tls
 from strongroom.broker.http.request_log import RequestLog
 from strongroom.broker.http.server import BrokerServer, listen
 from strongroom.broker.http.settings import HttpSettings
 from strongroom.broker.settings import Settings
 from strongroom.crypto import certificate
 from strongroom.errors import StorageUnavailable, UsageError
-from strongroom.home import files
+from strongroom.home import files, tls
 from strongroom.home.home import Home
 from strongroom.keys.invite import BrokerAddress
 
 _TLS: Final = "tls"
-_PEM_END: Final = b"-----END CERTIFICATE-----\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,64 +174,19 @@ def verify_no_password(database_url: str | None) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Material:
-    certificate_path: Path
-    key_path: Path
-    authority: bytes
-    renew: Callable[[], bool]
-
-
-def _material(home: Home, wishes: Wishes, url: str) -> _Material:
+def _material(home: Home, wishes: Wishes, url: str) -> tls.Material:
+    host = urlsplit(url).hostname or ""
     if wishes.certificate is None and wishes.key is None:
-        return _own_material(home, wishes, url)
-    if wishes.certificate is None or wishes.key is None:
-        raise UsageError(
-            "a certificate of your own needs its key, and the other way round",
-            code="certificate-files",
-            hint="give both --certificate and --key-file",
-        )
-    files.read_private(wishes.key)
-    if wishes.url is None:
-        # With a url of its own, something else may answer there.
-        _verify_named(wishes.certificate, urlsplit(url).hostname or "")
-    authority = wishes.authority or wishes.certificate
-    return _Material(
+        names = tuple(dict.fromkeys((*wishes.names, host)))
+        own = tls.OwnAuthority(home.path / FOLDER / _TLS, f"broker of {home.name}", names)
+        return own.material(lambda: datetime.now(UTC))
+    return tls.given_material(
         wishes.certificate,
         wishes.key,
-        _last_certificate(files.read_bytes(authority)),
-        # Others renew it: it is read again, whatever they did.
-        lambda: True,
+        authority=wishes.authority,
+        # With a url of its own, something else may answer there.
+        host=host if wishes.url is None else None,
     )
-
-
-def _verify_named(path: Path, host: str) -> None:
-    named = certificate.read(files.read_bytes(path)).hosts
-    if host.lower() in {each.lower() for each in named}:
-        return
-    if f"*.{host.partition('.')[2]}".lower() in {each.lower() for each in named}:
-        return
-    raise UsageError(
-        f"{path} is a certificate for {', '.join(named) or 'no name'}, and partners would look for {host}",
-        code="certificate-name",
-        hint="give the name that is in it with --name, or a certificate for this one",
-    )
-
-
-def _own_material(home: Home, wishes: Wishes, url: str) -> _Material:
-    host = urlsplit(url).hostname or ""
-    names = tuple(dict.fromkeys((*wishes.names, host)))
-    own = tls.OwnAuthority(home.path / FOLDER / _TLS, home.name, names)
-    own.ensure(datetime.now(UTC))
-    return _Material(own.certificate_path, own.key_path, own.authority, lambda: own.ensure(datetime.now(UTC)))
-
-
-def _last_certificate(pem: bytes) -> bytes:
-    text = pem.strip() + b"\n"
-    begin = text.rfind(b"-----BEGIN CERTIFICATE-----")
-    if begin < 0 or not text.endswith(_PEM_END):
-        certificate.read(text)
-    return text[begin:]
 
 
 def _url(wishes: Wishes, port: int) -> str:

@@ -1,6 +1,6 @@
 """Certificates of one server: a small authority of its own, and what it issues.
 
-    authority = make_authority("hospital", hosts=["broker.hospital.example"], now=now)
+    authority = make_authority("broker of hospital", hosts=["broker.hospital.example"], now=now)
     server = issue(authority, hosts=["broker.hospital.example"], now=now)
     server.certificate, server.key                    # PEM
     read(server.certificate).not_after
@@ -79,7 +79,7 @@ def make_authority(name: str, *, hosts: Sequence[str], now: datetime) -> Identit
     """Make the authority of one server.
 
     Args:
-        name: Whose it is, for people who look at the certificate.
+        name: What server of whom it is, for people who look at the certificate.
         hosts: Names and addresses that it may sign for, beside those of this machine itself.
         now: The time; the certificate is good from an hour before.
 
@@ -87,7 +87,7 @@ def make_authority(name: str, *, hosts: Sequence[str], now: datetime) -> Identit
         UsageError: a host that is none.
     """
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Strongroom broker of {name}"[:64])])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Strongroom {name}"[:64])])
     builder = (
         _builder(subject, subject, key.public_key(), now, AUTHORITY_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -117,10 +117,10 @@ def issue(authority: Identity, *, hosts: Sequence[str], now: datetime) -> Identi
     foreign = [host for host in hosts if host not in permitted and host not in LOOPBACK]
     if foreign:
         raise UsageError(
-            f"the certificate authority of this broker was not made for {foreign[0]}",
+            f"the certificate authority of this server was not made for {foreign[0]}",
             code="host-not-permitted",
-            hint="give a certificate of your own with --certificate and --key-file, or move the broker's tls "
-            "folder away for a new authority and invite all partners again",
+            hint="give a certificate of your own with --certificate and --key-file, or move the server's tls "
+            "folder away for a new authority, which all who trust the old one then have to be given",
         )
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, (*hosts, *LOOPBACK)[0][:64])])

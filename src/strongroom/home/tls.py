@@ -1,17 +1,20 @@
-"""The broker's certificates on disk: its authority, and the server certificate that it renews by itself.
+"""A server's certificates on disk: its authority, and the server certificate that it renews by itself.
 
-    tls = OwnAuthority(home.path / "broker" / "tls", "hospital", ["broker.hospital.example"])
+    tls = OwnAuthority(home.path / "broker" / "tls", "broker of hospital", ["broker.hospital.example"])
     tls.ensure(now)                     # makes what is missing, renews what ends soon
-    tls.authority                       # PEM; invites carry it, and partners pin it
+    tls.authority                       # PEM; what clients trust
     context = server_context(tls.certificate_path, tls.key_path)
 
-Files, all of them private: ``authority.pem``, ``authority.key``, ``server.pem``, ``server.key``.
+    material = given_material(certificate_path, key_path)       # an operator's own, in place of that
+
+Files of an authority, all private: ``authority.pem``, ``authority.key``, ``server.pem``, ``server.key``.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -21,17 +24,41 @@ from strongroom.errors import ObjectNotFound, UsageError, VerificationError
 from strongroom.home import files
 
 _RENEW_BEFORE: Final = timedelta(days=30)
+_PEM_END: Final = b"-----END CERTIFICATE-----\n"
+_SUITES_BEFORE_1_3: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""Those of TLS 1.2 with forward secrecy and authenticated encryption."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a server shows to its clients."""
+
+    certificate_path: Path
+    key_path: Path
+    authority: bytes
+    """The certificate that clients trust, PEM."""
+    renew: Callable[[], bool]
+    """To be called every now and then; says whether the files are to be loaded again."""
 
 
 class OwnAuthority:
-    """The folder of one broker's own certificates."""
+    """The folder of one server's own certificates."""
 
-    def __init__(self, folder: Path, owner_name: str, hosts: Sequence[str]) -> None:
+    def __init__(self, folder: Path, server_name: str, hosts: Sequence[str]) -> None:
         self._folder = folder
-        self._owner_name = owner_name
+        self._server_name = server_name
         self._hosts = tuple(hosts)
         self.certificate_path = folder / "server.pem"
         self.key_path = folder / "server.key"
+
+    def material(self, clock: Callable[[], datetime]) -> Material:
+        """Make or renew all of it, and return it.
+
+        Raises:
+            Error: what ``ensure`` refuses.
+        """
+        self.ensure(clock())
+        return Material(self.certificate_path, self.key_path, self.authority, lambda: self.ensure(clock()))
 
     @property
     def authority(self) -> bytes:
@@ -79,7 +106,7 @@ class OwnAuthority:
         return found
 
     def _make_authority(self, now: datetime) -> certificate.Identity:
-        made = certificate.make_authority(self._owner_name, hosts=self._hosts, now=now)
+        made = certificate.make_authority(self._server_name, hosts=self._hosts, now=now)
         files.write_atomic(self._folder / "authority.key", made.key)
         files.write_atomic(self._folder / "authority.pem", made.certificate)
         return made
@@ -99,14 +126,71 @@ class OwnAuthority:
 _ONLY_HERE: Final = frozenset({"localhost", "127.0.0.0/8", "::1"})
 
 
-def server_context(certificate_path: Path, key_path: Path) -> ssl.SSLContext:
-    """Make the TLS context of a server: version 1.3 only.
+def given_material(
+    certificate_path: Path | None, key_path: Path | None, *, authority: Path | None = None, host: str | None
+) -> Material:
+    """Take an operator's own certificate with its key; others renew them.
+
+    Args:
+        certificate_path: With its chain, PEM.
+        key_path: Its key, PEM.
+        authority: The certificate that clients trust; None: the last of the chain.
+        host: What clients will look for; None: something else answers them there.
+
+    Raises:
+        UsageError: One of them is missing (code ``certificate-files``), or it is for other names
+            (code ``certificate-name``).
+        NoMatchingKey: The key file is open to others.
+        FormatError: A file holds no certificate.
+        StorageError: A file cannot be read.
+    """
+    if certificate_path is None or key_path is None:
+        raise UsageError(
+            "a certificate of your own needs its key, and the other way round",
+            code="certificate-files",
+            hint="give both --certificate and --key-file",
+        )
+    files.read_private(key_path)
+    if host is not None:
+        _verify_named(certificate_path, host)
+    # It is read again, whatever others did.
+    pinned = _last_certificate(files.read_bytes(authority or certificate_path))
+    return Material(certificate_path, key_path, pinned, lambda: True)
+
+
+def _verify_named(path: Path, host: str) -> None:
+    named = certificate.read(files.read_bytes(path)).hosts
+    if host.lower() in {each.lower() for each in named}:
+        return
+    if f"*.{host.partition('.')[2]}".lower() in {each.lower() for each in named}:
+        return
+    raise UsageError(
+        f"{path} is a certificate for {', '.join(named) or 'no name'}, and it would be asked for as {host}",
+        code="certificate-name",
+        hint="give the name that is in it with --name, or a certificate for this one",
+    )
+
+
+def _last_certificate(pem: bytes) -> bytes:
+    text = pem.strip() + b"\n"
+    begin = text.rfind(b"-----BEGIN CERTIFICATE-----")
+    if begin < 0 or not text.endswith(_PEM_END):
+        certificate.read(text)
+    return text[begin:]
+
+
+def server_context(
+    certificate_path: Path, key_path: Path, *, oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+) -> ssl.SSLContext:
+    """Make the TLS context of a server: version 1.3 only, unless older clients are to be answered too.
 
     Raises:
         UsageError: the files hold no certificate with its key (code ``certificate-files``).
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.minimum_version = oldest
+    context.set_ciphers(_SUITES_BEFORE_1_3)
+    context.options |= ssl.OP_NO_RENEGOTIATION
     # One protocol is spoken; a client that offers only others learns it in the handshake.
     context.set_alpn_protocols(["http/1.1"])
     load(context, certificate_path, key_path)
@@ -126,5 +210,5 @@ def load(context: ssl.SSLContext, certificate_path: Path, key_path: Path) -> Non
         raise UsageError(
             f"{certificate_path} and {key_path} are no certificate with its key",
             code="certificate-files",
-            hint="both in PEM; the key without a pass-phrase, readable for the broker's user",
+            hint="both in PEM; the key without a pass-phrase, readable for the server's user",
         ) from error

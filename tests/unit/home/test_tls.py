@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.broker.http.tls import OwnAuthority, load, server_context
 from strongroom.crypto import certificate
 from strongroom.errors import FormatError, NoMatchingKey, UsageError
+from strongroom.home.tls import OwnAuthority, load, server_context
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 NAME = "broker.hospital.example"
