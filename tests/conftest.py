@@ -34,6 +34,7 @@ _ATTACKS = Path(__file__).parent / "attacks"
 _ON_LOOPBACK = {
     Path(__file__).parent / "integration",
     _ATTACKS / "test_floods.py",
+    _ATTACKS / "test_network.py",
     _ATTACKS / "test_serving.py",
 }
 _SLOW_IS_FINE = (hypothesis.HealthCheck.too_slow,)

@@ -43,6 +43,8 @@ class Served:
     def __init__(self, process: subprocess.Popen[str], said: dict[str, Any]) -> None:
         self.process = process
         self.said = said
+        self.log = ""
+        """What it wrote to stderr; known when it has ended."""
         self.port = 0 if said["socket"] else int(said["url"].rpartition(":")[2])
 
     @property
@@ -81,10 +83,12 @@ def served(parties: Parties, *options: str) -> Iterator[Served]:
         while not lines or lines[-1] not in ("}\n", ""):
             lines.append(process.stdout.readline())
         try:
-            yield Served(process, json.loads("".join(lines)))
+            server = Served(process, json.loads("".join(lines)))
+            yield server
         finally:
             process.send_signal(signal.SIGINT)
             try:
-                process.communicate(timeout=60)
+                log = process.communicate(timeout=60)[1]
             finally:
                 process.kill()
+        server.log = log

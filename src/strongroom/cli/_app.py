@@ -76,8 +76,14 @@ COMMANDS = (
     Command(
         "run",
         PARTNER,
-        "Keep models open and answer programs in any language, on this machine only.",
+        "Keep models open and answer programs in any language, on this machine or a network.",
         ("serve", "start"),
+    ),
+    Command(
+        "client",
+        PARTNER,
+        "List, add and remove the clients of a network that what you run answers.",
+        ("token", "clients"),
     ),
     Command(
         "break-glass",

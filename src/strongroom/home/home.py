@@ -29,6 +29,7 @@ from strongroom.home.brokers import Brokers
 from strongroom.home.catalog import Catalog
 from strongroom.home.checkouts import CheckoutFolder
 from strongroom.home.client_header import ClientHeader
+from strongroom.home.client_tokens import ClientTokens
 from strongroom.home.keystore import Keystore
 from strongroom.home.leases import Leases
 from strongroom.home.logbook import Logbook
@@ -63,6 +64,7 @@ class Home:
         "catalog",
         "checkouts",
         "client_header",
+        "client_tokens",
         "keys",
         "leases",
         "logbook",
@@ -99,6 +101,7 @@ class Home:
         self.logbook = Logbook(path / "log")
         self.outbox = Outbox(path / "outbox", lock)
         self.client_header = ClientHeader(path / "run")
+        self.client_tokens = ClientTokens(path / "run", lock)
 
     @classmethod
     def create(

@@ -70,6 +70,21 @@ class OwnAuthority:
         """
         return files.read_bytes(self._folder / "authority.pem")
 
+    def permitted(self, hosts: Sequence[str]) -> tuple[str, ...]:
+        """Return those hosts that the authority may sign for: all, if it is still to be made.
+
+        Raises:
+            FormatError: its file is damaged.
+            StorageUnavailable: it cannot be read.
+        """
+        try:
+            found = certificate.read(self.authority).hosts
+        except ObjectNotFound:
+            return tuple(hosts)
+        if set(found) <= _ONLY_HERE:
+            return tuple(hosts)
+        return tuple(host for host in hosts if host in found)
+
     def ensure(self, now: datetime) -> bool:
         """Make what is missing and renew what ends soon; says whether anything changed.
 

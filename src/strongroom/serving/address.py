@@ -1,10 +1,10 @@
-"""Where it listens: loopback or a Unix socket.
+"""Where it listens: loopback, a Unix socket, or with TLS an address that others reach.
 
     with listen_on_loopback("127.0.0.1", 8470) as listener:
         HttpServer(app, settings, listener=listener, holder_of=holder_of).run()
 
-Nothing but this machine is served here: on loopback with a token, because every user of the machine can
-connect; on a Unix socket without, because its permissions keep the others out.
+On loopback a token is asked, because every user of the machine can connect; on a Unix socket none,
+because its permissions keep the others out. What is not encrypted leaves this machine by no way.
 """
 
 from __future__ import annotations
@@ -34,12 +34,23 @@ def listen_on_loopback(host: str, port: int) -> Iterator[socket.socket]:
         UnsupportedError: Others could reach it (code ``listen-loopback``).
         UsageError: It is taken, or none (code ``address-in-use``).
     """
-    if not _is_loopback(host):
+    if not is_loopback(host):
         raise UnsupportedError(
             f"{host} can be reached from other machines, and this server speaks no TLS",
             code="listen-loopback",
             hint="listen on 127.0.0.1, ::1 or a Unix socket: --socket PATH",
         )
+    with listen_on_network(host, port) as listener:
+        yield listener
+
+
+@contextmanager
+def listen_on_network(host: str, port: int) -> Iterator[socket.socket]:
+    """Take any address of this machine, for a server that speaks TLS; port 0 is any that is free.
+
+    Raises:
+        UsageError: It is taken, or none (code ``address-in-use``).
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
@@ -47,7 +58,7 @@ def listen_on_loopback(host: str, port: int) -> Iterator[socket.socket]:
         raise UsageError(
             f"cannot listen on {host} port {port}: {error.strerror}",
             code="address-in-use",
-            hint="choose another port: --listen 127.0.0.1:0 takes any that is free",
+            hint="choose another port: with 0, as in 127.0.0.1:0, any that is free",
         ) from error
     with listener:
         yield listener
@@ -102,7 +113,8 @@ def listen_on_socket(path: Path, group: str | None = None) -> Iterator[socket.so
             _remove_own(path, made)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Say whether nobody but programs of this machine can connect there."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,6 +1,6 @@
 """The routes of the Open Inference Protocol v2 as a plain ASGI application.
 
-    app = InferenceApp([model], settings, token=Token.of(text))
+    app = InferenceApp([model], settings, gate=Token.of(text))
 
     GET  /v2                                              server metadata
     GET  /v2/health/live, /v2/health/ready                open to everybody; they say yes or no
@@ -14,11 +14,10 @@ protocol's object ``{"error": "..."}``, here with ``code`` and ``hint`` as furth
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
@@ -36,6 +35,7 @@ from strongroom.errors import (
 )
 from strongroom.license.codes import Code
 from strongroom.listening import Receive, Scope, Send
+from strongroom.serving.admission import WITHOUT_NAME, Gate, Unauthorized
 from strongroom.serving.inference import EXTENSIONS, PLATFORM, metadata, read_request, write_answer
 from strongroom.serving.served_model import ServedModel
 from strongroom.serving.settings import ServingSettings
@@ -52,6 +52,7 @@ _USED_UP: Final = frozenset(
     )
 )  # fmt: skip
 _RETRY_SECONDS: Final = 1
+_OF_MODEL: Final[tuple[list[str], ...]] = ([], ["ready"], ["infer"])
 _STATUSES: Final[tuple[tuple[type[Error], int], ...]] = (
     (UsageError, 400),
     (FormatError, 400),
@@ -65,47 +66,21 @@ _STATUSES: Final[tuple[tuple[type[Error], int], ...]] = (
 """The first class that fits decides; what is in none is 500."""
 
 
-_KNOWN: Final = "strongroom.known"
+HOLDER: Final = "strongroom.client"
+ROUTE: Final = "strongroom.route"
+CODE: Final = "strongroom.code"
+"""The keys of the request's scope: who asks, for which of our routes, and the code of a refusal."""
+_MOST_SHARES: Final = 2
+"""Where clients are told apart, one has at most half of what is under way."""
 
 
 def holder_of(scope: Scope) -> str | None:
-    """Tell whether a request came from somebody who may ask: its connection is kept before others."""
-    return _KNOWN if _KNOWN in scope else None
-
-
-class _Unauthorized(Error):
-    """No token, or a wrong one."""
+    """Tell who asked, of whoever may ask: its connection is kept before those of others."""
+    return cast("str | None", scope.get(HOLDER))
 
 
 class _ClientGone(Exception):
     """Nobody waits for the answer any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """What every client has to show; only its digest is kept."""
-
-    digest: bytes
-
-    @classmethod
-    def of(cls, text: str) -> Token:
-        """Keep the digest of a token."""
-        return cls(hashlib.sha256(text.encode("utf-8")).digest())
-
-    def verify(self, header: bytes) -> None:
-        """Compare it with the value of a header, in constant time.
-
-        Raises:
-            Error: It is none, or another one (code ``token``).
-        """
-        scheme, _, given = header.partition(b" ")
-        same = hmac.compare_digest(hashlib.sha256(given.strip()).digest(), self.digest)
-        if scheme.lower() != b"bearer" or not same:
-            raise _Unauthorized(
-                "the token is missing or wrong",
-                code="token",
-                hint="send the header that stands in the file named at the start: curl -H @FILE",
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,23 +91,32 @@ class _Reply:
     content_type: bytes = b"application/json"
 
 
+@dataclass(slots=True)
+class _Share:
+    """What of one client is under way."""
+
+    requests: int = 0
+    size: int = 0
+
+
 class InferenceApp:
     """Answers for the models that it is given."""
 
     def __init__(
-        self, models: Iterable[ServedModel], settings: ServingSettings, *, token: Token | None
+        self, models: Iterable[ServedModel], settings: ServingSettings, *, gate: Gate | None
     ) -> None:
         """Wire it.
 
         Args:
             models: Open models, each under its name.
             settings: The limits.
-            token: What clients must show; None where the socket's file permissions keep others out.
+            gate: Decides who may ask; None where the socket's file permissions keep others out.
         """
         self._models = {model.name: model for model in models}
         self._settings = settings
-        self._token = token
+        self._gate = gate
         self._pending_bytes = 0
+        self._held: dict[str, _Share] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -143,8 +127,10 @@ class InferenceApp:
         except _ClientGone:
             return
         except Error as error:
+            scope[CODE] = error.code
             reply = _refusal(error)
         except Exception:  # noqa: BLE001 - the edge: whatever it is, its text may quote an input
+            scope[CODE] = "unexpected"
             reply = _refusal(Error("something went wrong here", code="unexpected"))
         await _send(send, reply)
 
@@ -156,10 +142,11 @@ class InferenceApp:
         if parts[:2] == ["v2", "health"] and len(parts) == 3:
             return self._health(scope, parts[2])
         headers = dict(scope["headers"])
-        if self._token is not None:
-            self._token.verify(headers.get(b"authorization", b""))
-        scope[_KNOWN] = True
+        scope[HOLDER] = (
+            WITHOUT_NAME if self._gate is None else self._gate.admit(headers.get(b"authorization", b""))
+        )
         if parts == ["v2"]:
+            scope[ROUTE] = "/v2"
             return _get(scope, {"name": PLATFORM, "version": __version__, "extensions": list(EXTENSIONS)})
         if parts[:2] == ["v2", "models"] and len(parts) >= 3:
             model = self._model(parts[2])
@@ -191,6 +178,8 @@ class InferenceApp:
     async def _of_model(
         self, model: ServedModel, rest: list[str], scope: Scope, receive: Receive, headers: dict[bytes, bytes]
     ) -> _Reply:
+        if rest in _OF_MODEL:
+            scope[ROUTE] = "/".join(("/v2/models", model.name, *rest))
         if not rest:
             return _get(scope, metadata(name=model.name, version=model.version, schema=model.schema))
         if rest == ["ready"]:
@@ -199,15 +188,14 @@ class InferenceApp:
         if rest == ["infer"]:
             if scope["method"] != "POST":
                 return _not_allowed(b"POST")
-            return await self._infer(model, receive, headers)
+            return await self._infer(model, scope, receive, headers)
         raise _no_route()
 
-    async def _infer(self, model: ServedModel, receive: Receive, headers: dict[bytes, bytes]) -> _Reply:
+    async def _infer(
+        self, model: ServedModel, scope: Scope, receive: Receive, headers: dict[bytes, bytes]
+    ) -> _Reply:
         announced, json_bytes = self._lengths(headers)
-        if self._pending_bytes + announced > self._settings.max_pending_bytes:
-            raise StorageUnavailable("too much is under way", code="model-busy", hint="try again shortly")
-        self._pending_bytes += announced
-        try:
+        with self._under_way(scope[HOLDER], announced):
             body = await self._body(receive, announced)
             request = await _beside(
                 len(body), lambda: read_request(body, json_bytes=json_bytes, schema=model.schema)
@@ -220,12 +208,39 @@ class InferenceApp:
                     request, name=model.name, version=model.version, outputs=outputs, parameters=said
                 ),
             )
-        finally:
-            self._pending_bytes -= announced
         if answer.json_bytes is None:
             return _Reply(200, answer.body)
         length = str(answer.json_bytes).encode("ascii")
         return _Reply(200, answer.body, ((_JSON_LENGTH, length),), b"application/octet-stream")
+
+    @contextmanager
+    def _under_way(self, holder: str, announced: int) -> Iterator[None]:
+        """Count a request and its body; what is too much in all, or for one client, is refused."""
+        share = self._held.setdefault(holder, _Share())
+        shares = _MOST_SHARES if self._gate is not None and self._gate.tells_apart else None
+        if self._pending_bytes + announced > self._settings.max_pending_bytes or (
+            shares is not None
+            and (
+                share.size + announced > self._settings.max_pending_bytes // shares
+                or share.requests >= self._settings.max_waiting // shares
+            )
+        ):
+            self._forget(holder, share)
+            raise StorageUnavailable("too much is under way", code="model-busy", hint="try again shortly")
+        self._pending_bytes += announced
+        share.size += announced
+        share.requests += 1
+        try:
+            yield
+        finally:
+            self._pending_bytes -= announced
+            share.size -= announced
+            share.requests -= 1
+            self._forget(holder, share)
+
+    def _forget(self, holder: str, share: _Share) -> None:
+        if share.requests == 0:
+            self._held.pop(holder, None)
 
     def _lengths(self, headers: dict[bytes, bytes]) -> tuple[int, int | None]:
         """Return the length of the body, and that of its JSON where it holds more."""
@@ -325,7 +340,7 @@ def _refusal(error: Error) -> _Reply:
     document = {"error": str(error), "code": error.code}
     if error.hint is not None:
         document["hint"] = error.hint
-    if isinstance(error, _Unauthorized):
+    if isinstance(error, Unauthorized):
         return _Reply(401, _ENCODER.encode(document), ((b"www-authenticate", b"Bearer"),))
     status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
     if error.code in _USED_UP:

@@ -14,7 +14,8 @@ from strongroom.errors import BrokerUnavailable, Error, LicenseDenied, WorkerLos
 from strongroom.receipts.receipt_file import ReceiptFile
 from strongroom.receipts.salt_file import SaltFile
 from strongroom.receipts.verifying import verify_receipts
-from strongroom.serving.app import InferenceApp, Token
+from strongroom.serving.admission import Token
+from strongroom.serving.app import InferenceApp
 from strongroom.serving.inference import read_tensors
 from strongroom.serving.served_model import ServedModel
 from strongroom.serving.settings import ServingSettings
@@ -35,7 +36,7 @@ class Client:
         self.model = ServedModel.start(
             lambda: (self.runtime, opened()), max_waiting=2, tell=lambda line: None
         )
-        self.app = InferenceApp([self.model], ServingSettings(**settings), token=Token.of(TOKEN))
+        self.app = InferenceApp([self.model], ServingSettings(**settings), gate=Token.of(TOKEN))
 
     def send(
         self,
