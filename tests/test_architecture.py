@@ -40,6 +40,7 @@ RANKS = {
     "client": 70,
     "listening": 12,
     "serving": 75,
+    "service": 70,
     "evaluation": 70,
     "intake": 65,
     "worker": 60,

@@ -11,6 +11,7 @@
 # golang-go, golang-golang-x-mod-dev
 #                a test lets a verifier that is not ours check the log
 # postgresql     the server, for the tests of the broker; they start their own, and need none that runs
+# systemd        systemd-analyze: a test checks the unit of the service; no systemd runs
 # softhsm2       a hardware token in software, for the tests of PKCS#11
 set -euo pipefail
 
@@ -24,6 +25,7 @@ command -v go >/dev/null || missing+=(golang-go)
 [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb ] || missing+=(golang-golang-x-mod-dev)
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 command -v softhsm2-util >/dev/null || missing+=(softhsm2)
+command -v systemd-analyze >/dev/null || missing+=(systemd)
 
 if [ ${#missing[@]} -eq 0 ]; then
   echo "setup: every system package is there"

@@ -86,6 +86,12 @@ COMMANDS = (
         ("token", "clients"),
     ),
     Command(
+        "service",
+        PARTNER,
+        "Run models as a service of this machine, under an account that nobody logs in to.",
+        ("daemon", "systemd"),
+    ),
+    Command(
         "break-glass",
         PARTNER,
         "Use a model in an emergency, when the broker is down and the grace time is over.",
