@@ -7,6 +7,7 @@ import doctest
 import importlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -16,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from strongroom.cli._app import COMMANDS
+from strongroom.cli._app import COMMANDS, build
+from strongroom.cli._run import normalize
 from tools import errors_page
 
 ROOT = Path(__file__).parent.parent
@@ -176,6 +178,32 @@ def test_every_command_that_a_document_shows_exists() -> None:
         if name not in known
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_every_command_of_the_runbook_can_be_typed_as_it_stands() -> None:
+    """Whoever follows it does not know the program: a wrong option ends the day."""
+    program = r"^    (?:sr|/opt/strongroom/bin/strongroom) ((?!\().*)$"
+    lines = re.findall(program, _read("docs/clinic.md"), re.MULTILINE)
+    assert len(lines) >= 15
+    for line in lines:
+        words = normalize(shlex.split(line))
+        command, _, _ = build().parse_args(words, print_error=False, exit_on_error=False)
+        assert command.__module__.startswith("strongroom.cli."), line
+
+
+def test_every_message_of_the_runbook_exists() -> None:
+    table = _read("docs/clinic.md").partition("## What a message means")[2]
+    shown = [
+        word
+        for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+        for word in re.findall(r"`(.*?)`", row)
+    ]
+    assert len(shown) > 10
+    pages = _read("docs/errors.md")
+    # What a server says to a client is of a class of its own, which the page does not list.
+    server = _read("src/strongroom/serving/admission.py")
+    said = [f"| `{word}` |" in pages or f'code="{word}"' in server for word in shown]
+    assert all(said), shown[said.index(False)]
 
 
 def test_every_make_target_that_a_document_shows_exists() -> None:
