@@ -41,14 +41,13 @@ from fastapi import Response as FastApiResponse
 from benchmarks.broker import Grant, Renewals
 from benchmarks.timing import busy_elsewhere, header, row
 from strongroom.broker.assembly import assemble
-from strongroom.broker.http import tls
 from strongroom.broker.http.server import BrokerServer, listen
 from strongroom.broker.http.settings import HttpSettings
 from strongroom.broker.settings import Settings
 from strongroom.connection.broker_client import BrokerClient
 from strongroom.connection.https import HttpsTransport
 from strongroom.connection.interface import Collect, Request, Response, Transport
-from strongroom.home import Home
+from strongroom.home import Home, tls
 from strongroom.protocol.broker import API_PREFIX, LeaseAnswer, LeaseAsk, TokenAnswer
 from tests.broker_scene import Machine
 

@@ -100,7 +100,7 @@ class Limits:
     """Acts that a broker's ledger commits at a time: nobody waits for more than two such groups."""
     max_receipt_file_bytes: int = 64 << 20
     """Receipts of one batch, or their salts: about 400,000 of them."""
-    max_client_tokens: int = 256
+    max_client_tokens_length: int = 256
     """Client tokens of one home: each is compared at each request, and all of them fit in a key file."""
     max_key_file_bytes: int = 64 << 10
     """One key file."""

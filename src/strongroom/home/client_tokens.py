@@ -105,9 +105,9 @@ class ClientTokens:
                     code="client-exists",
                     hint=f"for a new one: strongroom client remove {name}, then add it again",
                 )
-            if len(known) >= LIMITS.max_client_tokens:
+            if len(known) >= LIMITS.max_client_tokens_length:
                 raise UsageError(
-                    f"there are {LIMITS.max_client_tokens} client tokens, and no more is possible",
+                    f"there are {LIMITS.max_client_tokens_length} client tokens, and no more is possible",
                     code="too-many-clients",
                     hint="remove those that nobody uses; strongroom client list says when each was used",
                 )

@@ -48,9 +48,9 @@ def test_one_name_has_one_token(tokens: ClientTokens) -> None:
 
 
 def test_as_many_as_there_may_be_fit_into_the_file(tokens: ClientTokens) -> None:
-    for number in range(LIMITS.max_client_tokens):
+    for number in range(LIMITS.max_client_tokens_length):
         tokens.add(f"{number:03}".ljust(LIMITS.max_name_chars, "x"), expires_at=NOW, now=NOW)
-    assert len(tokens.read()) == LIMITS.max_client_tokens
+    assert len(tokens.read()) == LIMITS.max_client_tokens_length
     with pytest.raises(UsageError) as refused:
         tokens.add("one-more", expires_at=None, now=NOW)
     assert refused.value.code == "too-many-clients"
