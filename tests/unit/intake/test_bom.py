@@ -6,8 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from strongroom._encoding import canonical_json, parse_canonical_json
 from strongroom.intake.bom import make_bom, versions
@@ -32,6 +30,10 @@ def _bom(*, convert: str | None = None) -> Any:
 
 @pytest.mark.parametrize("convert", [None, "onnx"])
 def test_it_is_valid(convert: str | None) -> None:
+    # Not at the top: every process that collects tests would spend three seconds on grammars of addresses.
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
     errors = JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(_bom(convert=convert)))
     assert errors is None, errors
 
