@@ -42,7 +42,7 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(BIN)/python
 
 # Programs that others wrote, each in an environment of its own, because they clash.
 $(VENV)/clients.stamp: tests/clients/requirements/triton_http.txt tests/clients/requirements/kserve_rest.txt | $(BIN)/python
-	@PYTHON=$(PYTHON) bash tools/setup-clients.sh $(VENV)/clients
+	@PYTHON=$(BIN)/python bash tools/setup-clients.sh $(VENV)/clients
 	@touch $@
 
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
