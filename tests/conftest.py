@@ -12,17 +12,21 @@
   - ``soak`` is random with very many examples, for ``make soak``.
 
   Deadlines are off in all of them: timed tests fail on busy machines and prove nothing.
+* Coverage looks away during attacks and integration tests.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from contextlib import nullcontext
 from pathlib import Path
 
 import hypothesis
 import pytest
 import pytest_socket
 
+from tests.measuring import unmeasured
 from tests.servers.fixtures import database_url, empty_postgresql_url, postgresql, postgresql_url
 
 __all__ = ["database_url", "empty_postgresql_url", "postgresql", "postgresql_url"]
@@ -37,6 +41,7 @@ _ON_LOOPBACK = {
     _ATTACKS / "test_network.py",
     _ATTACKS / "test_serving.py",
 }
+_UNMEASURED = {_ATTACKS, Path(__file__).parent / "integration"}
 _SLOW_IS_FINE = (hypothesis.HealthCheck.too_slow,)
 
 hypothesis.settings.register_profile(
@@ -51,6 +56,13 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev")
 )
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Turn coverage off for this test, with the fixtures that are made for it."""
+    with unmeasured() if _UNMEASURED & set(item.path.parents) else nullcontext():
+        return (yield)
 
 
 @pytest.hookimpl(trylast=True)

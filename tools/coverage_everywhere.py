@@ -9,8 +9,9 @@ that sets it again at start-up, wherever a coverage run is under way (``make tes
 leaves a file named ``.coverage-under-way`` for that time). The product
 knows nothing about it.
 
-A worker is left out: it confines itself, so that coverage could write nothing at its end but an error.
-What it runs is measured where tests call it in their own process.
+Two kinds of processes are left out. A worker confines itself, so that coverage could write nothing at its
+end but an error; what it runs is measured where tests call it in their own process. And what an attack or
+an integration test starts is told so by a variable; see ``tests/measuring.py``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CONFINED = "strongroom.worker"
 STARTS = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+UNMEASURED = "COVERAGE_UNMEASURED"
 # Sorted before a1_coverage.pth, which reads the variables.
 _PTH = Path(sysconfig.get_path("purelib")) / "a0_strongroom_coverage.pth"
 
@@ -35,14 +37,18 @@ def main() -> None:
     if not parser.parse_args().on:
         _PTH.unlink(missing_ok=True)
         return
-    _PTH.write_text(
+    _PTH.write_text(line(ROOT), encoding="utf-8")
+
+
+def line(root: Path) -> str:
+    """Return what every interpreter of the environment executes at its start, for a checkout."""
+    return (
         "import os, sys; "
-        f"any(each.startswith({CONFINED!r}) for each in sys.orig_argv) and "
+        f"({UNMEASURED!r} in os.environ or any(each.startswith({CONFINED!r}) for each in sys.orig_argv)) and "
         f"[os.environ.pop(name, None) for name in {STARTS!r}] or "
-        f"os.path.exists({str(ROOT / '.coverage-under-way')!r}) and ("
-        f"os.environ.setdefault('COVERAGE_PROCESS_START', {str(ROOT / 'pyproject.toml')!r}), "
-        f"os.environ.setdefault('STRONGROOM_COVERAGE_FILE', {str(ROOT / '.coverage')!r}))\n",
-        encoding="utf-8",
+        f"os.path.exists({str(root / '.coverage-under-way')!r}) and ("
+        f"os.environ.setdefault('COVERAGE_PROCESS_START', {str(root / 'pyproject.toml')!r}), "
+        f"os.environ.setdefault('STRONGROOM_COVERAGE_FILE', {str(root / '.coverage')!r}))\n"
     )
 
 

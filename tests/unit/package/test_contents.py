@@ -181,6 +181,9 @@ def test_an_entry_that_is_no_file_is_refused() -> None:
         {"inputs": [{"name": "X", "datatype": "FP32", "shape": []}] * 2},
         {"columns": ["a", "b", "a"]},
         {"methods": ["predict", "predict"]},
+        # Both are shown on terminals.
+        {"columns": ["age\x1b[2J"]},
+        {"classes": ["well\n"]},
     ],
 )
 def test_a_schema_that_makes_no_sense_is_refused(change: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from strongroom.cli.demo import NEEDED, report
 from strongroom.cli.demo.stage import STOPPED, Line, Stage
 from strongroom.cli.doctor import library
 from strongroom.errors import Error
+from tests.measuring import programs_unmeasured
 from tests.scenarios.command_line import Outcome, run_in_process
 
 ROOT = Path(__file__).parents[4]
@@ -47,7 +48,9 @@ def test_it_asks_for_what_its_extra_brings_and_no_more() -> None:
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
     folder = tmp_path_factory.mktemp("demo") / "playground"
-    return run_in_process(["demo", "--keep", str(folder)]), folder
+    # Seventy programs, each of which other tests measure.
+    with programs_unmeasured():
+        return run_in_process(["demo", "--keep", str(folder)]), folder
 
 
 @pytest.mark.slow
