@@ -13,6 +13,7 @@
 
   Deadlines are off in all of them: timed tests fail on busy machines and prove nothing.
 * Coverage looks away during attacks and integration tests.
+* What is marked ``slow`` comes first, so that no process is left alone with it at the end.
 """
 
 from __future__ import annotations
@@ -56,6 +57,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev")
 )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow ones; the rest stays in the order that chance has given it."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -248,6 +248,7 @@ def test_the_readme_example_is_short() -> None:
     assert 0 < len([line for line in lines if line.strip() and not line.startswith("#")]) <= 15
 
 
+@pytest.mark.slow
 def test_the_readme_example_runs_as_it_stands(tmp_path: Path) -> None:
     """Block for block, each party with a home of its own; only the comparison by telephone is played."""
     said: list[str] = []

@@ -121,6 +121,7 @@ def _holds(process_id: int, needles: list[bytes]) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_no_plaintext_of_a_model_touches_a_disk(parties: Parties, tmp_path: Path) -> None:
     """Every file that any of the three processes opens for writing is seen by strace."""
     log = tmp_path / "trace"

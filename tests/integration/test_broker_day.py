@@ -39,10 +39,12 @@ def loss(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     return f"export STRONGROOM_DATABASE={second}"
 
 
+@pytest.mark.slow
 def test_the_day_goes_as_written(folder: Path, loss: str) -> None:
     _play("broker_day.txt", folder, LOSE=loss)
 
 
+@pytest.mark.slow
 def test_a_derived_model_goes_as_written(folder: Path) -> None:
     _play("broker_derivation.txt", folder)
 

@@ -251,6 +251,7 @@ def _verify_acknowledged(scene: Scene, stage: Stage, run: Run, pending: dict[int
 # -- the database is gone --------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_database_that_was_gone_is_used_again_when_it_is_back(
     scene: Scene, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

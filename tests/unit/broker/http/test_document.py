@@ -85,6 +85,7 @@ def test_it_is_the_same_without_a_broker(scene: Scene) -> None:
     assert make_openapi() == scene.wire.broker.app.openapi()
 
 
+@pytest.mark.slow
 def test_every_answer_is_documented(scene: Scene) -> None:
     schema = schemathesis.openapi.from_dict(scene.wire.broker.app.openapi())
     asked = 0
