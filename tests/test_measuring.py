@@ -24,6 +24,7 @@ def _traced() -> tuple[Any, Any]:
 
 def test_it_looks_away_and_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(STARTS[0], "a file")
+    monkeypatch.delenv(UNMEASURED, raising=False)
     before = _traced()
     threading.settrace(_trace)
     sys.settrace(_trace)
