@@ -5,5 +5,5 @@
         step.is_there(), step.title, step.back
 
 ``unit`` writes the unit, ``steps`` makes what it needs and takes it away. What follows from it for the level
-is looked at by ``hardening.account`` as everywhere (docs/adr/0021, docs/adr/0023).
+is looked at by ``hardening.account`` as everywhere (docs/adr/0021, docs/adr/0022).
 """
