@@ -241,6 +241,9 @@ def test_revocations(store: Store) -> None:
         assert kept.revocations(limit=1) == [first]
         assert [row.revocation for row in kept.revocations(after=1, limit=5)] == ["rev-a", "rev-c"]
         assert [row.revocation for row in kept.revocations_of(["lic-a", "x"])] == ["rev-b", "rev-c"]
+        assert not kept.any_lease_revoked()
+        kept.add_revocation("rev-d", "lea-a", "token d", NOW)
+        assert kept.any_lease_revoked()
 
 
 def test_leases(store: Store) -> None:

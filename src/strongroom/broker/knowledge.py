@@ -71,6 +71,8 @@ class Holding:
     accepted: Mapping[str, str | None]
     revoked: frozenset[str]
     why_revoked: Mapping[str, str]
+    leases_revoked: bool
+    """Whether any lease at all was revoked by its own id: most brokers never see one, and need not look."""
     hindrances: tuple[Hindrance, ...]
 
     @property
@@ -267,6 +269,7 @@ def _read_holding(kept: Reading, owner: Owner, license: str) -> Holding | None:
         accepted=verify_acceptances(acceptances, chain),
         revoked=kept.revoked(chain.ids) | revoked,
         why_revoked=_ended(rows) | _reasons(kept, chain),
+        leases_revoked=kept.any_lease_revoked(),
         hindrances=tuple(_hindrances(rows, partners, owner)),
     )
 

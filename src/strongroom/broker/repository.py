@@ -131,6 +131,10 @@ class Reading(TileReader, Protocol):
         """Return those of the ids that are revoked."""
         ...
 
+    def any_lease_revoked(self) -> bool:
+        """Tell whether any lease was ever revoked by its own id, and not with its license."""
+        ...
+
     def revocation(self, revocation: str) -> RevocationRow | None:
         """Return a revocation."""
         ...

@@ -334,6 +334,8 @@ def running(seats: Sequence[SeatRow]) -> Mapping[str, frozenset[str]]:
 
 
 def _revocations(act: Act, known: Known, request: LeaseRequest, newest: LeaseRow | None) -> tuple[str, ...]:
+    if not known.holding.revoked and not known.holding.leases_revoked:
+        return ()
     leases = (request.previous, None if newest is None else newest.lease)
     before = {lease for lease in leases if lease is not None}
     return tuple(row.token for row in act.kept.revocations_of([*known.holding.chain.ids, *before]))

@@ -73,6 +73,9 @@ _REVOKED: Final = Several(
 _REVOCATIONS_OF: Final = Several(
     lambda count: select(*_REVOCATION.columns).where(REVOCATION.c.target.in_(names(count)))
 )
+_ANY_LEASE_REVOKED: Final = Statement(
+    select(REVOCATION.c.target).where(REVOCATION.c.target > "lea-", REVOCATION.c.target < "lea.").limit(1)
+)
 _REVOCATION_OF: Final = Statement(
     select(*_REVOCATION.columns).where(REVOCATION.c.revocation == bindparam("revocation"))
 )
@@ -147,6 +150,10 @@ class LicenseReading(Session):
             for values in in_pieces(tuple(dict.fromkeys(targets)))
             for row in self.all(_REVOKED.of(len(values)), **values)
         )
+
+    def any_lease_revoked(self) -> bool:
+        """Tell whether any lease was ever revoked by its own id, and not with its license."""
+        return self.first(_ANY_LEASE_REVOKED) is not None
 
     def revocation(self, revocation: str) -> RevocationRow | None:
         """Return a revocation."""
