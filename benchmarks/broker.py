@@ -41,7 +41,7 @@ from tests.servers.postgresql import PostgreSql
 CLIENTS = (1, 8, 32)
 CLINICS, MACHINES = 32, 8
 """Each clinic has one license for its machines."""
-ROUNDS = 5
+ROUNDS = 9
 """Renewals of every machine."""
 PARTNERS = 1000
 

@@ -9,6 +9,7 @@ broker is: what has to fit together before the first request.
 from __future__ import annotations
 
 import gc
+import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from strongroom.broker.http.server import BrokerServer, listen
 from strongroom.broker.http.settings import HttpSettings
 from strongroom.broker.settings import Settings
 from strongroom.crypto import certificate
-from strongroom.errors import StorageUnavailable, UsageError
+from strongroom.errors import Error, StorageUnavailable, UsageError
 from strongroom.home import files, tls
 from strongroom.home.home import Home
 from strongroom.keys.invite import BrokerAddress
@@ -99,6 +100,7 @@ def run(
         StorageUnavailable: a file or the database cannot be reached.
     """
     home.vault.verify_owner_id()
+    log = log_to or RequestLog()
     with ExitStack() as stack:
         listener = stack.enter_context(listen(wishes.host, wishes.port))
         url = _url(wishes, listener.getsockname()[1])
@@ -112,7 +114,7 @@ def run(
                 http,
                 settings,
                 database_url=wishes.database_url,
-                log_to=log_to,
+                log_to=log,
                 trust_clock=wishes.trust_clock,
             )
         )
@@ -137,20 +139,32 @@ def run(
         gc.collect()
         gc.freeze()
 
-        def renew() -> None:
-            if material.renew():
-                tls.load(context, material.certificate_path, material.key_path)
-
         server(
             BrokerServer(
                 broker.app,
                 http,
                 listener=listener,
                 context=context,
-                renew=renew,
+                renew=renewal(material, context, log),
                 ready=lambda: ready(running),
             )
         )
+
+
+def renewal(material: tls.Material, context: ssl.SSLContext, log: RequestLog) -> Callable[[], None]:
+    """Return what renews the certificates of a server that goes on, whatever comes of it.
+
+    A disk that is full for an hour is no reason to end: they are good for a month yet.
+    """
+
+    def renew() -> None:
+        try:
+            if material.renew():
+                tls.load(context, material.certificate_path, material.key_path)
+        except Error as error:
+            log.event("certificate-not-renewed", code=error.code)
+
+    return renew
 
 
 def verify_no_password(database_url: str | None) -> None:
