@@ -32,14 +32,15 @@ from strongroom.home.leases import LeasePlace
 from strongroom.home.trust import PinnedOwner, TrustStatus
 from strongroom.keys.identity import runtime_id
 from strongroom.keys.owner import Owner, Role, verify_consistent
+from strongroom.license.announced import read_kept
 from strongroom.license.chain import LicenseChain, verify_acceptance
 from strongroom.license.codes import Code
-from strongroom.license.documents import OfflineFile, PassphraseFile, Revocation, Withdrawal
+from strongroom.license.documents import OfflineFile, PassphraseFile
 from strongroom.license.evaluate import evaluate
 from strongroom.license.license_file import VerifiedLicense, verify_license_file
 from strongroom.license.marks import withdrawn
 from strongroom.license.request import AtOwner, Facts, Level, Request, Right
-from strongroom.license.signing import Signed, verify_by_owner
+from strongroom.license.signing import Signed
 from strongroom.license.verdict import Allowed, Denied, OutputPolicy, raise_denied
 from strongroom.package.reader import PackageReader
 from strongroom.package.statement import Statement
@@ -219,14 +220,13 @@ class _Attempt:
             signed = verify_acceptance(candidate.license.acceptance, license.chain)
             accepted[signed.document.license] = signed.document.agreement
         notices = self.home.leases.notices(owner.id)
-        announced = [verify_by_owner(token, Withdrawal, owner) for token in notices.withdrawals]
-        revoked = [verify_by_owner(token, Revocation, owner) for token in notices.revocations]
+        announced = read_kept(notices.revocations, notices.withdrawals, owner)
         return Facts(
             authority=None if release is None else release.document.authority,
             accepted=accepted,
-            revoked=frozenset(each.document.target for each in revoked),
-            why_revoked={each.document.target: each.document.reason for each in revoked},
-            withdrawals=tuple(withdrawn(each.document) for each in (*license.withdrawals, *announced)),
+            revoked=frozenset(announced.revoked),
+            why_revoked=announced.revoked,
+            withdrawals=(*(withdrawn(each.document) for each in license.withdrawals), *announced.withdrawals),
         )
 
     def _request(self, statement: Statement, runtime: str) -> Request:

@@ -36,12 +36,12 @@ from strongroom.broker.services.license_rows import chain_of
 from strongroom.crypto.hpke import SealingPublic
 from strongroom.keys.key_pair import sealing_public_from_text
 from strongroom.keys.owner import Owner
+from strongroom.license.announced import in_force, kept_withdrawals
 from strongroom.license.chain import LicenseChain, verify_acceptances
 from strongroom.license.codes import Code
 from strongroom.license.documents import Revocation, Withdrawal
-from strongroom.license.marks import withdrawn
 from strongroom.license.request import Withdrawn
-from strongroom.license.signing import read_unverified, verify_by_owner
+from strongroom.license.signing import read_unverified
 from strongroom.license.terms import Counted, Runtimes
 
 MOST_KEPT: Final = 1024
@@ -103,7 +103,7 @@ class Catalogued:
     row: PackageRow
     withdrawals: tuple[Withdrawn, ...]
     tokens: tuple[str, ...]
-    """The withdrawals as they were signed."""
+    """The withdrawals as they were signed, by keys that were not cut off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,11 +314,11 @@ def _read_package(kept: Reading, owner: Owner, package: str) -> Catalogued | Non
     row = kept.package(package)
     if row is None:
         return None
-    signed = [verify_by_owner(each.token, Withdrawal, owner) for each in kept.withdrawals(row.name)]
+    tokens = [each.token for each in kept.withdrawals(row.name)]
     return Catalogued(
         row=row,
-        withdrawals=tuple(withdrawn(each.document) for each in signed),
-        tokens=tuple(each.token for each in signed),
+        withdrawals=tuple(kept_withdrawals(tokens, owner)),
+        tokens=in_force(tokens, Withdrawal, owner),
     )
 
 

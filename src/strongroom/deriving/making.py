@@ -26,14 +26,15 @@ from strongroom.intake.material import Source, SourceFile
 from strongroom.intake.reference import Difference, compare
 from strongroom.intake.source import read_source
 from strongroom.keys.owner import Owner, Role, verify_consistent
+from strongroom.license.announced import read_kept
 from strongroom.license.chain import LicenseChain, verify_acceptance
 from strongroom.license.derivation import DerivationRecord, Parent, decide_modify, derivations_of
-from strongroom.license.documents import Derivation, Revocation, Withdrawal
+from strongroom.license.documents import Derivation
 from strongroom.license.fields import new_serial
 from strongroom.license.key_binding import KeyBinding, wrap_for_owner
 from strongroom.license.license_file import LicenseFile, VerifiedLicense, verify_license_file
 from strongroom.license.marks import withdrawn
-from strongroom.license.signing import sign_document, verify_by_owner
+from strongroom.license.signing import sign_document
 from strongroom.license.verdict import Denied, raise_denied
 from strongroom.package import tail
 from strongroom.package.layout import FileKind
@@ -168,14 +169,16 @@ def _verify_right(home: Home, origin: _Origin, own: tuple[str, ...], now: dateti
         signed = verify_acceptance(token, origin.chain)
         accepted[signed.document.license] = signed.document.agreement
     notices = home.leases.notices(origin.owner.id)
-    announced = [verify_by_owner(token, Withdrawal, origin.owner) for token in notices.withdrawals]
-    revoked = [verify_by_owner(token, Revocation, origin.owner) for token in notices.revocations]
+    announced = read_kept(notices.revocations, notices.withdrawals, origin.owner)
     verdict = decide_modify(
         origin.chain,
         _parent(origin.statement),
         accepted=accepted,
-        withdrawals=tuple(withdrawn(each.document) for each in (*origin.license.withdrawals, *announced)),
-        revoked={each.document.target: each.document.reason for each in revoked},
+        withdrawals=(
+            *(withdrawn(each.document) for each in origin.license.withdrawals),
+            *announced.withdrawals,
+        ),
+        revoked=announced.revoked,
         at=now,
     )
     if isinstance(verdict, Denied):

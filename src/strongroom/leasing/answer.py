@@ -1,7 +1,7 @@
 """What a runtime believes of a broker's answer: nothing that it has not checked.
 
     lease = verify_lease(answer, request, opening, owner)
-    verify_announcements(answer, owner)
+    kept = verify_announcements(answer.revocations, answer.withdrawals, owner)
 
 Pure: the owner's keys, the request that was sent and the answer come in. That the log has the
 lease is checked by ``home.logbook``, which remembers what it has seen.
@@ -10,9 +10,11 @@ lease is checked by ``home.logbook``, which remembers what it has seen.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from strongroom.errors import VerificationError
 from strongroom.keys.owner import Owner
+from strongroom.license.announced import in_force
 from strongroom.license.documents import Lease, LeaseRequest, Revocation, Withdrawal
 from strongroom.license.signing import Signed, verify_by_owner
 
@@ -51,14 +53,20 @@ def verify_kept(token: str, runtime: str, owner: Owner) -> Signed[Lease]:
     return signed
 
 
-def verify_announcements(revocations: Iterable[str], withdrawals: Iterable[str], owner: Owner) -> None:
-    """Check that what was announced is by the owner.
+class Announcements(NamedTuple):
+    """What is to be kept of an answer: tokens of revocations and of withdrawals."""
+
+    revocations: tuple[str, ...]
+    withdrawals: tuple[str, ...]
+
+
+def verify_announcements(
+    revocations: Iterable[str], withdrawals: Iterable[str], owner: Owner
+) -> Announcements:
+    """Check that what was announced is by the owner; returns it without what a key says that was cut off.
 
     Raises:
         FormatError: one is no such document.
         VerificationError: one is not by a key that may sign it.
     """
-    for token in revocations:
-        verify_by_owner(token, Revocation, owner)
-    for token in withdrawals:
-        verify_by_owner(token, Withdrawal, owner)
+    return Announcements(in_force(revocations, Revocation, owner), in_force(withdrawals, Withdrawal, owner))

@@ -20,7 +20,7 @@ from strongroom.errors import VerificationError
 from strongroom.home.home import Home
 from strongroom.home.leases import LeasePlace, Pending
 from strongroom.keys.owner import Owner
-from strongroom.leasing.answer import verify_announcements, verify_lease
+from strongroom.leasing.answer import Announcements, verify_announcements, verify_lease
 from strongroom.license.documents import Lease, LeaseRequest
 from strongroom.license.signing import Signed
 from strongroom.opening import Opening
@@ -90,8 +90,8 @@ class Exchange:
         announced: set[str] = set()
         before = leases.notices(owner_id).position
         for page in follow(lambda after: self._client.revocations(after=after), after=before):
-            self._verify_announced(page.revocations)
-            leases.add_notices(owner_id, revocations=page.revocations, position=page.next)
+            kept = self._verify_announced(page.revocations)
+            leases.add_notices(owner_id, revocations=kept.revocations, position=page.next)
             # The place is said also when nothing follows.
             if page.next == before or announced.issuperset(page.revocations):
                 return
@@ -111,19 +111,21 @@ class Exchange:
 
     def _believe(self, answer: LeaseAnswer, request: LeaseRequest) -> Signed[Lease]:
         lease = self._by_newest(lambda owner: verify_lease(answer.lease, request, self._package_id, owner))
-        self._verify_announced(answer.revocations, answer.withdrawals)
+        kept = self._verify_announced(answer.revocations, answer.withdrawals)
         self._by_newest(
             lambda owner: self._home.logbook.verify_answer(
                 owner, document=answer.lease, proof=answer.proof, offer=answer.offer, now=self._client.now
             )
         )
         self._home.leases.add_notices(
-            self._place.owner, revocations=answer.revocations, withdrawals=answer.withdrawals
+            self._place.owner, revocations=kept.revocations, withdrawals=kept.withdrawals
         )
         return lease
 
-    def _verify_announced(self, revocations: tuple[str, ...], withdrawals: tuple[str, ...] = ()) -> None:
-        self._by_newest(lambda owner: verify_announcements(revocations, withdrawals, owner))
+    def _verify_announced(
+        self, revocations: tuple[str, ...], withdrawals: tuple[str, ...] = ()
+    ) -> Announcements:
+        return self._by_newest(lambda owner: verify_announcements(revocations, withdrawals, owner))
 
     def _by_newest(self, verify: Callable[[Owner], T]) -> T:
         """Verify with the owner as it is known, or if that is outdated as the broker knows it; keep which."""

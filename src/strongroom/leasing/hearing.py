@@ -31,8 +31,8 @@ def keep_withdrawals(home: Home, owner: Owner, file: str) -> None:
         StorageUnavailable: the home cannot be read or written.
     """
     read = LicenseFile.from_bytes(file.encode("utf-8"))
-    verify_announcements((), read.withdrawals, verify_consistent(owner, read.owner_chain()))
-    home.leases.add_notices(owner.id, withdrawals=read.withdrawals)
+    kept = verify_announcements((), read.withdrawals, verify_consistent(owner, read.owner_chain()))
+    home.leases.add_notices(owner.id, withdrawals=kept.withdrawals)
 
 
 def hear_why(home: Home, client: BrokerClient, place: LeasePlace, owner: Owner, refusal: Error) -> None:

@@ -41,21 +41,19 @@ from strongroom.leasing.refusing import NEVER_TAKEN_IN, STALE, is_final, is_unti
 from strongroom.leasing.reporting import report_files
 from strongroom.leasing.silence import is_silence
 from strongroom.leasing.spare import Spare, verify_usable
+from strongroom.license.announced import read_kept
 from strongroom.license.codes import Code
 from strongroom.license.documents import (
     Lease,
     LeaseRequest,
     OfflineFile,
-    Revocation,
     Usage,
-    Withdrawal,
 )
 from strongroom.license.fields import new_serial
-from strongroom.license.marks import withdrawn
 from strongroom.license.period import CounterName
 from strongroom.license.request import Facts
 from strongroom.license.runtime_documents import worker_key_digest
-from strongroom.license.signing import Signed, read_unverified, sign_document, verify_by_owner
+from strongroom.license.signing import Signed, read_unverified, sign_document
 from strongroom.opening import Opening
 from strongroom.protocol.broker import ReturnAsk, UsageAsk
 
@@ -286,15 +284,14 @@ class Leaseholder:
             StorageUnavailable: a file cannot be read.
         """
         notices = self._home.leases.notices(self.place.owner)
-        revoked = [verify_by_owner(token, Revocation, self.owner).document for token in notices.revocations]
-        announced = [verify_by_owner(token, Withdrawal, self.owner) for token in notices.withdrawals]
+        announced = read_kept(notices.revocations, notices.withdrawals, self.owner)
         known = self._opening.facts
         facts = replace(
             known,
             authority=lease.document.authority,
-            revoked=known.revoked.union(each.target for each in revoked),
-            why_revoked={**known.why_revoked, **{each.target: each.reason for each in revoked}},
-            withdrawals=(*known.withdrawals, *(withdrawn(each.document) for each in announced)),
+            revoked=known.revoked.union(announced.revoked),
+            why_revoked={**known.why_revoked, **announced.revoked},
+            withdrawals=(*known.withdrawals, *announced.withdrawals),
             outage_since=outage_since,
         )
         return replace(facts, break_glass=self._home.marks.read(self.place.owner).use_in_force(facts))

@@ -22,6 +22,7 @@ from strongroom._limits import LIMITS
 from strongroom.errors import FormatError, VerificationError
 from strongroom.keys.owner import Owner, OwnerChain
 from strongroom.license.agreement import agreement_digest
+from strongroom.license.announced import in_force
 from strongroom.license.chain import LicenseChain, verify_acceptances, verify_chain
 from strongroom.license.notice_documents import Withdrawal
 from strongroom.license.release_documents import KeyRelease, OfflineFile, PassphraseFile
@@ -87,6 +88,7 @@ class VerifiedLicense:
     offline: tuple[Signed[OfflineFile], ...]
     passphrase: tuple[Signed[PassphraseFile], ...]
     withdrawals: tuple[Signed[Withdrawal], ...]
+    """Without those of a key that was cut off."""
     agreement: str | None
 
     def offline_for(self, runtime: str, package: str) -> Signed[OfflineFile] | None:
@@ -123,7 +125,10 @@ def verify_license_file(file: LicenseFile, owner: Owner) -> VerifiedLicense:
         accepted=verify_acceptances(file.acceptances, chain),
         offline=_verify_releases(file.offline, OfflineFile, chain, owner),
         passphrase=_verify_releases(file.passphrase, PassphraseFile, chain, owner),
-        withdrawals=tuple(verify_by_owner(token, Withdrawal, owner) for token in file.withdrawals),
+        withdrawals=tuple(
+            verify_by_owner(token, Withdrawal, owner)
+            for token in in_force(file.withdrawals, Withdrawal, owner)
+        ),
         agreement=file.agreement,
     )
 

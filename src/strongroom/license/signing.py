@@ -85,6 +85,21 @@ def verify_by_owner(token: str, kind: type[O], owner: Owner) -> Signed[O]:
     return Signed(document, document.id, token)
 
 
+def verify_by_any_key_ever(token: str, kind: type[O], owner: Owner) -> Signed[O]:
+    """Verify a document that may be by a key that was retired or cut off: one that was taken in before.
+
+    Raises:
+        FormatError: no token, one of another kind, or no document that may be signed.
+        VerificationError: another owner's (``wrong-owner``), altered, or by a key that never could sign it.
+    """
+    document = read_unverified(token, kind)
+    if document.owner != owner.id:
+        raise VerificationError(f"a {kind.NAME} is by another owner than {owner.name}", code="wrong-owner")
+    role = _role_for(kind, jws.read_unverified(token).key_id, owner)
+    jws.verify(token, kind.typ(), owner.all_keys_ever(role))
+    return Signed(document, document.id, token)
+
+
 def verify_by_key(token: str, kind: type[D], key: str) -> Signed[D]:
     """Verify a document that one organization or device must have signed, named by its public text.
 

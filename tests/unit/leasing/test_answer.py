@@ -87,7 +87,7 @@ def test_a_kept_lease_is_of_this_runtime() -> None:
 def test_announcements_are_the_owners_own() -> None:
     revocation, withdrawal = by_owner(Revocation), by_owner(Withdrawal)
     good = token_of(revocation, HOSPITAL.license), token_of(withdrawal, HOSPITAL.license)
-    verify_announcements([good[0]], [good[1]], OWNER)
+    assert verify_announcements([good[0]], [good[1]], OWNER) == ((good[0],), (good[1],))
     forged = token_of(revocation, Hospital().license), token_of(withdrawal, Hospital().license)
     assert isinstance(refusal(lambda: verify_announcements([forged[0]], [], OWNER)), VerificationError)
     assert isinstance(refusal(lambda: verify_announcements([], [forged[1]], OWNER)), VerificationError)

@@ -15,6 +15,7 @@ from strongroom.broker.services.giving import Giving
 from strongroom.broker.settings import Settings
 from strongroom.errors import LicenseDenied, StorageUnavailable
 from strongroom.keys.key_pair import SigningKey
+from strongroom.keys.owner import CutOff, Role, rotate_owner
 from strongroom.keys.text import KeyKind
 from strongroom.license.period import Period
 from strongroom.license.request import Level
@@ -440,3 +441,36 @@ class TestAnotherBrokerOnTheSameDatabase:
         machine.take()
         machine.device = SigningKey.generate(KeyKind.DEVICE)
         assert refused(machine.take) == "not-found"
+
+
+class TestAStolenLicenseKey:
+    """Once it is cut off, its licenses are void; what it withdrew stays withdrawn, and stops nothing else."""
+
+    def test_other_versions_go_on_under_a_license_of_the_next_key(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clinic = world.clinic()
+        old, new = world.statement(), world.statement(version="1.1.0")
+        for statement in (old, new):
+            world.publishing.publish(world.admin, world.package(statement))
+        token = world.withdrawal(new, permits="1.0.0")
+        world.publishing.withdraw(world.admin, WithdrawalAsk(withdrawal=token))
+        successor = SigningKey.generate(KeyKind.OWNER_LICENSE)
+        chain = rotate_owner(
+            world.owner,
+            signers=[world.root()],
+            now=NOW,
+            cut_off=[CutOff(key_id=world.role_key(Role.LICENSE).key_id, log_position=None, reason="stolen")],
+            add={Role.LICENSE: [successor.public_text]},
+        )
+        world.home.trust.update(chain)
+        role_key = world.role_key
+        monkeypatch.setattr(
+            world, "role_key", lambda role: successor if role is Role.LICENSE else role_key(role)
+        )
+        machine = Machine.enrolled(world, clinic, [DAILY], statement=old)
+        machine.take()
+        assert machine.answer is not None
+        assert not machine.answer.withdrawals, "the partner would not believe it"
+        again = Machine.enrolled(world, clinic, [DAILY], statement=new)
+        assert refused(again.take) == "version-withdrawn"
