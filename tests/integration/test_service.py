@@ -23,6 +23,7 @@ from strongroom.errors import StorageUnavailable, UsageError
 from strongroom.license.request import Level
 from strongroom.license.terms import Levels
 from strongroom.service import steps
+from strongroom.service import steps as steps_module
 from strongroom.service.steps import install, remove, run_command, steps_of
 from strongroom.service.unit import Plan, command_of, unit_of
 from tests.integration.parties import Parties
@@ -133,6 +134,22 @@ def test_nothing_of_somebody_else_is_taken_over(plan: Plan) -> None:
     assert plan.unit.exists()
     with pytest.raises(KeyError):
         pwd.getpwnam(plan.account)
+
+
+def test_a_unit_of_the_system_is_not_put_in_the_shade(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = plan.home.parent / "others"
+    others.mkdir()
+    (others / plan.unit.name).write_text("[Service]\n")
+    monkeypatch.setattr(steps_module, "_UNITS_OF_OTHERS", (others,))
+    with pytest.raises(UsageError) as refused:
+        install(plan, program=PROGRAM)
+    assert refused.value.code == "service-taken"
+
+
+def test_a_group_that_somebody_else_made_stays(plan: Plan) -> None:
+    run_command(["groupadd", "--system", plan.group])
+    assert remove(plan, purge=True) == ()
+    assert grp.getgrnam(plan.group)
 
 
 def test_a_home_on_a_way_that_others_can_change_is_not_made(plan: Plan) -> None:

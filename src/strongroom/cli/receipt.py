@@ -111,17 +111,15 @@ def _verify(shared: Shared, path: Path, owner: str | None) -> tuple[VerifiedRece
 
 
 def _find_owner(shared: Shared, given: str | None, path: Path) -> str | Owner:
-    from strongroom.cli.verify import owner_in_file
+    from strongroom.cli.verify import owner_called
     from strongroom.errors import ObjectNotFound
     from strongroom.keys.owner import OwnerChain, verify_owner_chain
 
-    if given is not None and Path(given).is_file():
-        return owner_in_file(shared, Path(given))
     named = given
     if named is None:
         named = verify_owner_chain(OwnerChain.from_json(list(_read(shared, path).warrant.owner))).id
     try:
-        return shared.open_home().trust.confirmed(named)
+        return owner_called(shared, named)
     except ObjectNotFound:
         if given is None or not given.startswith(_OWN):
             raise

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
 from strongroom.cli._page import page
 from strongroom.cli._shared import SHARED, Shared
-from strongroom.errors import FormatError, UsageError
+from strongroom.errors import FormatError, ObjectNotFound, UsageError
 
 if TYPE_CHECKING:
     from strongroom.keys.owner import Owner
     from strongroom.package.statement import Statement
     from strongroom.storage.local import LocalSource
+
+_OWNER_ID: Final = "own-"
 
 
 def verify(
@@ -72,9 +74,29 @@ def verify(
 
 
 def _find_owner(shared: Shared, given: str | None, named: str) -> Owner:
-    if given is not None and Path(given).is_file():
-        return owner_in_file(shared, Path(given))
-    return shared.open_home().trust.confirmed(given or named)
+    if given is None:
+        return shared.open_home().trust.confirmed(named)
+    return owner_called(shared, given)
+
+
+def owner_called(shared: Shared, given: str) -> Owner:
+    """Return the owner that somebody typed: its id, its alias or name here, or a file with its document.
+
+    A file that happens to have the name of an owner is not taken for it: whoever sends a folder
+    chooses what files in it are called.
+
+    Raises:
+        ObjectNotFound: no such owner is known here, and no such file is there.
+        FormatError: the file holds no owner document.
+        VerificationError: the document does not verify, or nobody has confirmed the owner.
+        StorageUnavailable: the file or the home cannot be read.
+    """
+    try:
+        return shared.open_home().trust.confirmed(given)
+    except ObjectNotFound:
+        if given.startswith(_OWNER_ID) or not Path(given).is_file():
+            raise
+    return owner_in_file(shared, Path(given))
 
 
 def owner_in_file(shared: Shared, path: Path) -> Owner:

@@ -26,6 +26,7 @@ SALT_BYTES: Final = 32
 SEED_BYTES: Final = 32
 TEXT: Final = "BYTES"
 _LENGTH_BYTES: Final = 4
+_MOST_EMPTY_ROWS: Final = 1 << 16
 _FEW: Final = 64
 """Up to so many tensors, a description is remembered."""
 _Said = tuple[tuple[str, str, tuple[int, ...]], ...]
@@ -138,6 +139,9 @@ def split_rows(tensor: Values, count: int) -> list[memoryview]:
     view = memoryview(tensor.data).cast("B")
     if not count or tensor.shape[:1] != (count,):
         raise FormatError(f"{tensor.name[:64]!r} has not {count} rows", code="receipt-rows")
+    if count > max(len(view), _MOST_EMPTY_ROWS):
+        # Rows without a byte: a file of a few lines could ask for more of them than there is memory.
+        raise FormatError(f"{tensor.name[:64]!r} has too many rows for its bytes", code="receipt-rows")
     if tensor.datatype == TEXT:
         return _split_texts(tensor, view)
     width, rest = divmod(len(view), count)

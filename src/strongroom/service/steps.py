@@ -32,6 +32,9 @@ OURS: Final = "Strongroom service"
 """The comment of an account that was made here; nobody else's is changed or removed."""
 _SHELL: Final = "/usr/sbin/nologin"
 _CONFIGURATION: Final = "home.json"
+_UNITS_OF_OTHERS: Final = tuple(
+    map(Path, ("/usr/lib/systemd/system", "/lib/systemd/system", "/run/systemd/system"))
+)
 _SYSTEMD: Final = Path("/run/systemd/system")
 """There while systemd runs."""
 _ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
@@ -158,10 +161,15 @@ def remove(plan: Plan, *, purge: bool, run: Run = run_command) -> tuple[str, ...
     if account:
         run(["userdel", plan.account])
         gone.append(f"account {plan.account}")
-    if has_group(plan.group) and not grp.getgrnam(plan.group).gr_mem:
+    # Never one whose account was not here: then somebody else made it.
+    if account and has_group(plan.group) and _is_empty(grp.getgrnam(plan.group)):
         run(["groupdel", plan.group])
         gone.append(f"group {plan.group}")
     return tuple(gone)
+
+
+def _is_empty(group: grp.struct_group) -> bool:
+    return not group.gr_mem and all(each.pw_gid != group.gr_gid for each in pwd.getpwall())
 
 
 def has_group(name: str) -> bool:
@@ -249,10 +257,22 @@ def _make_home(plan: Plan) -> None:
         raise StorageUnavailable(f"cannot make {plan.home}: {error}") from error
 
 
+def _verify_free(plan: Plan) -> None:
+    # A unit in /etc takes the place of one that the system brings.
+    for folder in _UNITS_OF_OTHERS:
+        if (folder / plan.unit.name).exists():
+            raise UsageError(
+                f"there is a unit {folder / plan.unit.name} already",
+                code="service-taken",
+                hint="choose another name: --account NAME",
+            )
+
+
 def _read_unit(plan: Plan) -> str | None:
     try:
         text = plan.unit.read_text("utf-8")
     except FileNotFoundError:
+        _verify_free(plan)
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise StorageUnavailable(f"cannot read {plan.unit}") from error

@@ -326,7 +326,13 @@ def _of_json(item: _Input) -> Tensor:
             f"input {item.name[:64]!r} has {len(values)} values, and its shape needs {count}",
             code="inference-shape",
         )
-    return from_array(item.name, _array(item, values).reshape(item.shape))
+    try:
+        return from_array(item.name, _array(item, values).reshape(item.shape))
+    except ValueError as error:
+        # Of no values at all, with sizes that only numbers have.
+        raise FormatError(
+            f"input {item.name[:64]!r} has a shape that nothing can have", code="inference-shape"
+        ) from error
 
 
 def _elements(item: _Input, raw: msgspec.Raw) -> list[Any]:
@@ -345,7 +351,7 @@ def _elements(item: _Input, raw: msgspec.Raw) -> list[Any]:
 def _flattened(values: Any, item: _Input) -> Any:
     if not isinstance(values, list) or not values or not isinstance(values[0], list):
         return values
-    if len(values) != item.shape[0]:
+    if not item.shape or len(values) != item.shape[0]:
         raise FormatError(
             f"the lists of input {item.name[:64]!r} do not have its shape", code="inference-shape"
         )

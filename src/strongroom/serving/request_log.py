@@ -23,12 +23,15 @@ from strongroom.listening import ASGIApp, Receive, Scope, Send
 from strongroom.serving.app import CODE, ROUTE, holder_of
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST"})
-_HEALTH: Final = "/v2/health/"
+_HEALTH: Final = frozenset({"/v2/health/live", "/v2/health/ready"})
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 
 
 def write_line(line: str) -> None:
-    """Write to stderr. That nobody reads it, or the disk is full, is no reason not to answer."""
+    """Write to stderr. That it is closed, or its disk is full, is no reason not to answer.
+
+    A pipe that somebody holds open and does not read is one: this waits for its reader.
+    """
     with suppress(OSError, ValueError):
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
@@ -43,7 +46,7 @@ def logged(
     """Return the application with a line for each request but those for its health."""
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(_HEALTH):
+        if scope["type"] != "http" or scope["path"] in _HEALTH:
             await app(scope, receive, send)
             return
         status: int | None = None

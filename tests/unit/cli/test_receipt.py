@@ -132,6 +132,11 @@ def test_the_owner_by_a_file(made: tuple[Scene, Path], tmp_path: Path) -> None:
     invite = scene.hospital.path("clinic.invite")
     said = Party("stranger", tmp_path).run("receipt", "verify", target, "--owner", invite, "--json").json
     assert said["owner_name"] == "hospital"
+    # Whoever sends a folder chooses what its files are called: an id that was typed is no file.
+    other = "own-" + "a" * 24
+    (tmp_path / other).write_bytes(invite.read_bytes())
+    wrong = Party("stranger", tmp_path).run("receipt", "verify", target, "--owner", other, code=6)
+    assert "[receipt-owner]" in wrong.stderr
 
 
 def test_what_is_there_is_kept_and_explanations_have_no_receipts(made: tuple[Scene, Path]) -> None:

@@ -87,6 +87,9 @@ def test_what_has_rows() -> None:
 def test_rows_without_columns() -> None:
     for datatype in (Datatype.FP64, Datatype.BYTES):
         assert [bytes(each) for each in split_rows(Tensor("x", datatype, (3, 0), b""), 3)] == [b""] * 3
+        with pytest.raises(FormatError) as caught:
+            split_rows(Tensor("x", datatype, (1 << 30, 0), b""), 1 << 30)
+        assert caught.value.code == "receipt-rows"
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,8 @@ class TestJson:
             ([[1, 2], [3]], [2, 2]),
             ([[1, 2], 3], [2, 2]),
             ([], [1, 2]),
+            ([[1]], []),
+            ([], [0, 2**52, 2**52]),
         ],
     )
     def test_values_that_do_not_fill_the_shape(self, data: Any, shape: list[int]) -> None:

@@ -69,6 +69,7 @@ def test_whoever_has_gone_gets_a_line_without_status() -> None:
 
 def test_health_and_what_is_no_request_have_no_line() -> None:
     assert lines_of(path="/v2/health/live") == lines_of(type="lifespan") == []
+    assert lines_of(path="/v2/health/live/x"), "else a token that was stolen could be tried without a trace"
 
 
 def test_that_nobody_reads_it_stops_nothing(
