@@ -282,7 +282,9 @@ class TestFailures:
             assert client.output() == ["model-after-fork", "2"]
 
     def test_an_interrupted_call_closes_the_model(self, parties: Parties) -> None:
+        # Where nobody sits at a terminal, as in a job of cron, programs are started without it.
         program = """
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             supervisor = model._runtime.process_id
             os.kill(supervisor, signal.SIGSTOP)
             threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
