@@ -75,6 +75,7 @@ def seal(
     sample: Any = None,
     agreement: str | None = None,
     convert: str | None = None,
+    loader: str | None = None,
     home: Home | str | os.PathLike[str] | None = None,
     now: datetime | None = None,
     progress: Progress | None = None,
@@ -89,6 +90,8 @@ def seal(
         sample: Rows of input, as the model takes them; proves the round trip.
         agreement: Text that partners accept unless a license brings another.
         convert: ``"onnx"`` to convert an estimator.
+        loader: ``"python"`` to seal a folder with code of your own, which its ``strongroom.toml`` describes
+            and which is never run here.
         home: The owner's home, open or as a path; None for the default one.
         now: The time of sealing; None for the clock's.
         progress: Told how many bytes of how many are sealed.
@@ -115,7 +118,7 @@ def seal(
     owner = own_owner(home)
     adopt_unrecorded(home, owner, name, now)
     chosen, previous = _choose_version(home, name, version)
-    source = read_source(model, name=name, sample=sample, convert=convert)
+    source = read_source(model, name=name, sample=sample, convert=convert, loader=loader)
     digest = None if agreement is None else home.vault.seals.save_agreement(agreement)
     return _Sealing(home, owner, name, source, chosen, previous, digest, now, progress).run()
 

@@ -377,7 +377,7 @@ class TestPlants:
         for name, value in plants.items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(tmp_path)
-        worker = WorkerProcess.start(pass_fds=[], waiter=lambda _: lambda: None)
+        worker = WorkerProcess.start(pass_fds=[], waiter=lambda _, __: lambda: None)
         try:
             assert worker.prepare()
             maps = Path(f"/proc/{worker.process_id}/maps").read_text(encoding="utf-8")
@@ -389,7 +389,7 @@ class TestPlants:
         assert not marker.exists()
 
     def test_the_one_time_key_lies_where_root_cannot_read_it(self) -> None:
-        worker = WorkerProcess.start(pass_fds=[], waiter=lambda _: lambda: None)
+        worker = WorkerProcess.start(pass_fds=[], waiter=lambda _, __: lambda: None)
         try:
             assert worker.prepare()
             maps = Path(f"/proc/{worker.process_id}/maps").read_text(encoding="utf-8")

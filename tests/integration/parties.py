@@ -42,6 +42,7 @@ class Parties:
         *,
         sample: Any = None,
         convert: str | None = None,
+        loader: str | None = None,
         terms: Sequence[Term] = (),
         passphrase: str | None = None,
         key_passphrase: str | None = None,
@@ -50,7 +51,7 @@ class Parties:
         now = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
         hospital = found("hospital", folder / "hospital", now=now)
         clinic = found("clinic", folder / "clinic", now=now, owner=False, passphrase=_asked(key_passphrase))
-        seal(model, name="risk", sample=sample, convert=convert, home=hospital, now=now)
+        seal(model, name="risk", sample=sample, convert=convert, loader=loader, home=hospital, now=now)
         invite = enrolling.invite(hospital, "clinic", expires_at=now + timedelta(days=1), now=now)
         joined = enrolling.join(clinic, invite, now=now)
         enrollment = enrolling.receive(hospital, joined.file, now=now)

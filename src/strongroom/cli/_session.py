@@ -39,6 +39,15 @@ class SessionOptions:
         Path | None, Parameter(help="A file with the pass-phrase of the license, or - (else asked).")
     ] = None
 
+    trust_code: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            help="Run a model that is its owner's own program although nothing here confines it: it can "
+            "then read the files and use the network of this account.",
+        ),
+    ] = False
+
     def read_secrets(self, shared: Shared, model: str, right: Right) -> SessionSecrets:
         """Check that the model opens, and read what it needs to do so.
 

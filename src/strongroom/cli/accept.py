@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from strongroom.cli._code import CODE_NOTE, carries_code
 from strongroom.cli._page import page
 from strongroom.cli._shared import SHARED, Shared
 from strongroom.errors import ObjectNotFound, UsageError
@@ -192,6 +193,9 @@ def _tell(
     }
     models = ", ".join(f"{each.name} {each.version}" for each in packages)
     shared.terminal.result(document, f"{chain.id} is accepted{f', with {models}' if models else ''}")
+    for each in packages:
+        if carries_code(each.path):
+            shared.terminal.warning(f"{each.name} {each.version} is {CODE_NOTE}")
     if not packages and not shared.json:
         shared.terminal.note("No package lies beside it; if it is not here yet, get it and use --package.")
     ended = [term.at for _, term in chain.terms_of(Expires) if term.at <= shared.now]

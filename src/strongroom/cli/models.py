@@ -79,6 +79,8 @@ def models(*, shared: Shared = SHARED) -> None:
 def _status(found: dict[str, Any]) -> str:
     purposes = found["purposes"]
     status = f"{found['status']}: --purpose {'|'.join(purposes)}" if purposes else str(found["status"])
+    if found.get("carries_code"):
+        status += "; a program of its owner"
     until = found["works_until"]
     return status if until is None else f"{status}; without the broker until {until}"
 
@@ -111,6 +113,7 @@ def _try(shared: Shared, home: Home, candidate: Candidate, outages: frozenset[st
             "until": None,
             "remaining": None,
             "purposes": [],
+            "carries_code": None,
             "status": f"refused: {error.code}",
             "reason": str(error),
         }
@@ -122,6 +125,7 @@ def _try(shared: Shared, home: Home, candidate: Candidate, outages: frozenset[st
         "until": None if until is None else to_instant(until),
         "remaining": min(left, default=None),
         "purposes": purposes,
+        "carries_code": opened.statement.carries_code,
         "status": "spent" if 0 in left else "ready",
         "reason": None,
     }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from strongroom.cli._code import CODE_LABEL, CODE_NOTE
 from strongroom.cli._page import page
 from strongroom.cli._shared import SHARED, Shared
 
@@ -106,6 +107,7 @@ def _lines(home: Home, opened: Opening, lease: Lease | None, now: datetime) -> l
         ("owner", f"{opened.pinned.label} ({opened.owner.id})"),
         ("package", str(opened.package_path)),
         ("digest", statement.package_digest),
+        *(((CODE_LABEL, CODE_NOTE),) if statement.carries_code else ()),
         ("license", opened.chain.id),
         ("key", _key(home, opened, lease, now)),
         ("until", "no end" if allowed.until is None else shown(allowed.until)),
@@ -125,6 +127,7 @@ def _document(opened: Opening, lease: Lease | None) -> dict[str, Any]:
         "owner_name": opened.pinned.label,
         "package": str(opened.package_path),
         "package_digest": opened.statement.package_digest,
+        "carries_code": opened.statement.carries_code,
         "license": opened.chain.id,
         "key_file": None if release is None else release.id,
         "lease_ends_at": None if lease is None else to_instant(lease.not_after),

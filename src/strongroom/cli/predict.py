@@ -89,6 +89,7 @@ def predict(
         purpose=options.purpose,
         passphrase=secrets.license,
         key_passphrase=secrets.home,
+        trust_code=options.trust_code,
     ) as opened:
         keep = None if receipts is None else _keeper(shared, receipts)
         answers, explanations = _ask(opened, columns, proba=proba, explain=explain, keep=keep)

@@ -260,6 +260,7 @@ def _open(
         home=None if shared.home is None else str(shared.home.absolute()),
         license=options.license,
         purpose=options.purpose,
+        trusts_code=options.trust_code,
     )
     return runtime, runtime.open(wish, timeout_seconds=START_SECONDS)
 

@@ -29,18 +29,23 @@ def seal(
     agreement: Annotated[
         Path | None, Parameter(help="A text file that partners accept, unless their license brings another.")
     ] = None,
+    loader: Annotated[
+        str | None, Parameter(help="python: a folder with code of your own and a strongroom.toml.")
+    ] = None,
     shared: Shared = SHARED,
 ) -> None:
     """Encrypt and sign a model, so that only licensed partners can use it.
 
     The model is read, never run, but for a sample; formats that run code when they load (pickle, joblib) are
-    refused. The model itself is not touched. The package lies in the home, with a signature beside it that
-    the standard tool `model_signing` verifies.
+    refused. Code of your own is sealed only if you say so; it is not run here, and at a partner only where it
+    is confined. The model itself is not touched. The package lies in the home, with a signature beside it
+    that the standard tool `model_signing` verifies.
 
     Examples:
         $ strongroom seal risk.onnx --name risk
         $ strongroom seal risk.onnx --name risk --version 2.0.0 --sample patients.csv
         $ strongroom seal model/ --name risk --agreement agreement.txt
+        $ strongroom seal scorer/ --name risk --loader python
 
     Raises:
         UsageError: a bad name, a version that is not higher, or this home owns no models.
@@ -63,6 +68,7 @@ def seal(
             version=version,
             sample=None if sample is None else read_sample(sample),
             agreement=text,
+            loader=loader,
             home=home,
             now=shared.now,
             progress=progress,

@@ -225,6 +225,7 @@ def open(
     purpose: str | None = None,
     passphrase: str | None = None,
     key_passphrase: str | None = None,
+    trust_code: bool = False,
     timeout_seconds: float = START_SECONDS,
 ) -> Model:
     """Open a licensed model in processes of its own.
@@ -240,6 +241,8 @@ def open(
         passphrase: of the pass-phrase file, if the license came with one; by default the
             environment's (``secret``).
         key_passphrase: of this home's own keys, if they are under one; by default the environment's.
+        trust_code: let a model that is a program of its owner run although this system cannot confine it:
+            it can then read your files and use your network.
         timeout_seconds: how long loading may take.
 
     Raises:
@@ -260,6 +263,7 @@ def open(
         home=None if home is None else str(Path(home).absolute()),
         license=license,
         purpose=purpose,
+        trusts_code=trust_code,
     )
     opened = runtime.open(wish, timeout_seconds=timeout_seconds)
     return Model(runtime, opened, right)

@@ -29,7 +29,7 @@ from strongroom.errors import Error, FormatError, UsageError, WorkerLost
 from strongroom.license.request import Right
 from strongroom.worker.channel import Channel
 from strongroom.worker.frames import Frame, Tensor
-from strongroom.worker.messages import Failure, Message, Open, Opened, Pipes
+from strongroom.worker.messages import WORKER_RESTARTED, Failure, Message, Open, Opened, Pipes
 
 _END_SECONDS: Final = 10.0
 """How long a runtime may take to put its counts in order before it is killed."""
@@ -48,6 +48,8 @@ class Wish:
     license: str | None = None
     """Id of the license to use, where several fit."""
     purpose: str | None = None
+    trusts_code: bool = False
+    """Let code of the owner run although nothing confines it."""
 
 
 class RuntimeProcess:
@@ -102,6 +104,7 @@ class RuntimeProcess:
             right=wish.right,
             license=wish.license,
             purpose=wish.purpose,
+            trusts_code=wish.trusts_code,
             pipes=self._pipes,
         )
         with ExitStack() as failing:
@@ -190,7 +193,10 @@ class RuntimeProcess:
             try:
                 yield self._last_number
                 in_step = True
-            except WorkerLost:
+            except WorkerLost as error:
+                if error.code == WORKER_RESTARTED:
+                    in_step = True
+                    raise
                 # It will never answer again; what is reserved goes back on its way out.
                 self.end()
                 raise

@@ -21,6 +21,9 @@ from strongroom.hardening.kernel import Kernel
 _MEMORY: Final = "STRONGROOM_WORKER_MEMORY_MIB"
 _TIME: Final = "STRONGROOM_WORKER_CPU_SECONDS"
 _MIB: Final = 1 << 20
+_MORE_ADDRESSES: Final = 64 << 30
+"""Stacks and arenas that libraries reserve for their threads and never use."""
+_DESCRIPTORS: Final = 1024
 _THREADS_AT_LEAST: Final = 128
 _THREADS_PER_CORE: Final = 8
 
@@ -35,8 +38,8 @@ class WorkerLimits:
     threads: int
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> WorkerLimits:
-        """Read the settings; what is absent gets its default.
+    def from_environment(cls, environment: Mapping[str, str], *, runs_code: bool = False) -> WorkerLimits:
+        """Read the settings; what is absent gets its default: for code of an owner, half of the memory.
 
         Raises:
             ValueError: a setting is no positive number.
@@ -44,7 +47,7 @@ class WorkerLimits:
         machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         memory = _number(environment, _MEMORY)
         return cls(
-            memory_bytes=machine if memory is None else memory * _MIB,
+            memory_bytes=(machine // 2 if runs_code else machine) if memory is None else memory * _MIB,
             cpu_seconds=_number(environment, _TIME),
             threads=max(_THREADS_AT_LEAST, _THREADS_PER_CORE * (os.cpu_count() or 1)),
         )
@@ -81,6 +84,10 @@ def apply(kernel: Kernel, limits: WorkerLimits, *, own_namespace: bool) -> str:
         ValueError: the same, said by the standard library.
     """
     _lower(kernel, resource.RLIMIT_DATA, limits.memory_bytes)
+    # What that does not count: mappings that are shared, or not yet written to, cost the kernel memory too.
+    _lower(kernel, resource.RLIMIT_AS, limits.memory_bytes + _MORE_ADDRESSES)
+    # Each pipe holds memory of the kernel.
+    _lower(kernel, resource.RLIMIT_NOFILE, _DESCRIPTORS)
     # No byte goes into any file, whatever descriptor it is tried on. Ignored is the signal
     # that would end the process: a write gets an error instead.
     _lower(kernel, resource.RLIMIT_FSIZE, 0)

@@ -61,6 +61,7 @@ REMEDIES: Final = {
 """How to get a measure that does not hold."""
 
 _ISOLATION: Final = frozenset({Measure.FILES, Measure.NETWORK, Measure.PROGRAMS, Measure.PRIVILEGES})
+_FOR_CODE: Final = _ISOLATION | {Measure.DESCRIPTORS, Measure.LIMITS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,16 @@ class Report:
     def isolates(self) -> bool:
         """Whether files, network and other programs are all out of reach: what foreign code needs."""
         return not _ISOLATION & set(self.lacking)
+
+    @property
+    def lacking_for_code(self) -> tuple[Measure, ...]:
+        """The measures that must hold before code of an owner runs, and do not."""
+        return tuple(measure for measure in self.lacking if measure in _FOR_CODE)
+
+    @property
+    def confines_code(self) -> bool:
+        """Whether code of an owner may run: isolated, with limits, and nothing inherited."""
+        return not self.lacking_for_code
 
     def to_json(self) -> list[dict[str, str | bool]]:
         """Return the outcomes as JSON values."""

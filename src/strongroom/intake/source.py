@@ -31,6 +31,7 @@ from strongroom.intake.sample import Rows, read_sample
 from strongroom.intake.signs import HEAD_BYTES
 from strongroom.loaders.interface import extra_missing
 from strongroom.loaders.onnx_locations import external_locations, resolve
+from strongroom.package.contents import CODE_LOADERS
 from strongroom.package.names import verify_file_name
 
 _ONNX: Final = ".onnx"
@@ -39,7 +40,9 @@ _OWN_STARTS: Final = (b"strongroom package ", b"strongroom derived ")
 _SHOWN_NAMES: Final = 8
 
 
-def read_source(model: Any, *, name: str, sample: Any = None, convert: str | None = None) -> Source:
+def read_source(
+    model: Any, *, name: str, sample: Any = None, convert: str | None = None, loader: str | None = None
+) -> Source:
     """Read a model of whatever kind, without running it where it comes from a file.
 
     Args:
@@ -47,6 +50,7 @@ def read_source(model: Any, *, name: str, sample: Any = None, convert: str | Non
         name: the name of the model; files that are made here are called after it.
         sample: a few rows of input, for the schema and for the proof of the round trip.
         convert: ``onnx`` to convert a scikit-learn estimator.
+        loader: ``python`` to seal a folder with code of one's own; None: what the content says.
 
     Raises:
         UsageError: not fitted, no sample where one is needed, a changed or unplain file.
@@ -56,6 +60,8 @@ def read_source(model: Any, *, name: str, sample: Any = None, convert: str | Non
     """
     if convert not in (None, "onnx"):
         raise UsageError(f"there is no conversion to {convert!r}", code="convert", hint='use convert="onnx"')
+    if loader is not None:
+        return _from_code(model, sample, convert, loader)
     rows = None if sample is None else read_sample(sample)
     if isinstance(model, str | os.PathLike):
         return _from_path(Path(model), name, rows, convert)
@@ -65,6 +71,24 @@ def read_source(model: Any, *, name: str, sample: Any = None, convert: str | Non
         return _from_boosted(model, name, rows)
     _verify_is_estimator(model)
     return _from_estimator(model, name, rows, convert)
+
+
+def _from_code(model: Any, sample: Any, convert: str | None, loader: str) -> Source:
+    if loader not in CODE_LOADERS:
+        raise UsageError(
+            f"there is no choice of the loader {loader!r}",
+            code="loader-choice",
+            hint="only code of your own is chosen: python; every other model shows by its content what it is",
+        )
+    if sample is not None or convert is not None or not isinstance(model, str | os.PathLike):
+        raise UsageError(
+            "code is sealed from a folder, neither converted nor run with a sample",
+            code="loader-choice",
+            hint="try it with a program of your own; what is sealed runs only where it is confined",
+        )
+    with needing("python", "sealing code"):
+        from strongroom.intake import code_source
+    return code_source.from_folder(Path(model))
 
 
 def _verify_is_estimator(model: Any) -> None:

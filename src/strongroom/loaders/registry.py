@@ -20,6 +20,7 @@ _LOADERS: Final = {
     "catboost": ("strongroom.loaders.catboost", "CatBoost", "catboost"),
     "lightgbm": ("strongroom.loaders.lightgbm", "LightGbm", "lightgbm"),
     "onnx": ("strongroom.loaders.onnx", "Onnx", "onnx"),
+    "python": ("strongroom.loaders.python", "Python", "python"),
     "skops": ("strongroom.loaders.skops", "Skops", "sklearn"),
     "xgboost": ("strongroom.loaders.xgboost", "XgBoost", "xgboost"),
 }

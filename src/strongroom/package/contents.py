@@ -36,6 +36,9 @@ _MAX_COMMAS: Final = 2_000_000
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LOADER_NAME: Final = re.compile(r"[a-z0-9-]{1,64}")
 
+CODE_LOADERS: Final = frozenset({"python"})
+"""Loaders that run code out of the package; the statement says so in public."""
+
 OptionValue = str | int | bool | list[str]
 
 
@@ -130,7 +133,12 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise FormatError("a loader has an impossible name", code="loader-name")
         if self.loader.entry not in {file.name for file in self.files}:
             raise FormatError("the entry of the loader is not among the files", code="loader-entry")
-        _verify_schema(self.schema)
+        verify_schema(self.schema)
+
+    @property
+    def carries_code(self) -> bool:
+        """Whether the files hold a program of the owner's, which the loader runs."""
+        return self.loader.name in CODE_LOADERS
 
     def offsets(self) -> list[int]:
         """Return the offset of each file in the payload, in file order."""
@@ -166,7 +174,12 @@ def _verify_files(files: list[FileEntry]) -> None:
     verify_file_names([file.name for file in files])
 
 
-def _verify_schema(schema: Schema) -> None:
+def verify_schema(schema: Schema) -> None:
+    """Check a schema, whoever says it.
+
+    Raises:
+        FormatError: a rule of the specification is broken.
+    """
     for fields in (schema.inputs, schema.outputs):
         if len({field.name for field in fields}) != len(fields):
             raise FormatError("a schema names a field twice", code="schema")

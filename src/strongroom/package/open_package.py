@@ -122,6 +122,11 @@ class OpenPackage:
         contents = Contents.from_bytes(bytes(data))
         if contents.payload_bytes() != self.statement.payload_bytes:
             raise FormatError("the files of a package do not fill its payload", code="payload-size")
+        if contents.carries_code is not self.statement.carries_code:
+            # The partner decides by the statement whether code of the owner may run.
+            raise FormatError(
+                "a package does not say in public whether it carries code", code="code-undeclared"
+            )
         return contents
 
     def _decrypt(self, kind: SegmentKind, start: int, out: memoryview) -> None:

@@ -46,7 +46,7 @@ class _Subject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     digest: _Digest
 
 
-class _Predicate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Predicate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     format: str
     package_id: str
     name: str
@@ -59,6 +59,7 @@ class _Predicate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     marked: list[int]
     agreement: str | None
     created_at: str
+    carries_code: bool = False
 
 
 class _PackageStatement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,6 +92,9 @@ class Statement:
     """SHA-256 of the agreement text that licenses use unless they say otherwise."""
     marked: tuple[int, ...] = ()
     """Payload segments that each partner receives as a part of its own. Reserved."""
+    carries_code: bool = False
+    """Whether the model is a program of the owner's own: public, since a partner decides about that before
+    anything is decrypted."""
 
     def __post_init__(self) -> None:
         from_hex(self.package_id, size=PACKAGE_ID_BYTES)
@@ -131,6 +135,7 @@ class Statement:
             parent=said.parent,
             agreement=said.agreement,
             marked=tuple(said.marked),
+            carries_code=said.carries_code,
         )
         if wire.subject[0].name != statement.file_name:
             raise FormatError("the subject of a package statement has another name than the package")
@@ -156,6 +161,7 @@ class Statement:
                     marked=list(self.marked),
                     agreement=self.agreement,
                     created_at=to_instant(self.created_at),
+                    carries_code=self.carries_code,
                 ),
             )
         )

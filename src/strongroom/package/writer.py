@@ -215,9 +215,8 @@ class PackageWriter:
         if kind is not self._kind:
             raise ValueError("a file of one kind is not finished as one of another")
         try:
-            contents = Contents(
-                format=layout.FORMAT, files=self._files, loader=loader, schema=schema, bom=bom
-            ).to_bytes()
+            said = Contents(format=layout.FORMAT, files=self._files, loader=loader, schema=schema, bom=bom)
+            contents = said.to_bytes()
             self._pipeline.end(SegmentKind.PAYLOAD)
             self._pipeline.write(SegmentKind.CONTENTS, memoryview(contents))
             self._pipeline.end(SegmentKind.CONTENTS)
@@ -228,6 +227,7 @@ class PackageWriter:
                 payload_bytes=self._end,
                 contents_bytes=len(contents),
                 index_sha256=sha256(index).hex(),
+                carries_code=said.carries_code,
             )
             tail = tail_of(statement)
             for piece in (index, tail, layout.trailer_to_bytes(len(tail), kind)):

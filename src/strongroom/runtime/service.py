@@ -22,7 +22,14 @@ from typing import Final
 
 from strongroom._encoding import to_instant
 from strongroom._limits import LIMITS
-from strongroom.errors import Error, FormatError, NoMatchingKey, StorageUnavailable, UnsupportedError
+from strongroom.errors import (
+    Error,
+    FormatError,
+    NoMatchingKey,
+    StorageUnavailable,
+    UnsupportedError,
+    WorkerLost,
+)
 from strongroom.hardening.account import look
 from strongroom.home.home import Home
 from strongroom.keys.owner import Owner
@@ -44,6 +51,7 @@ from strongroom.runtime.surroundings import Surroundings
 from strongroom.runtime.watch import ClientLost, Watch
 from strongroom.runtime.worker_process import WorkerProcess
 from strongroom.worker.channel import Channel
+from strongroom.worker.foreign_code import printable_failure, verify_code_allowed
 from strongroom.worker.frames import Frame
 from strongroom.worker.messages import Failure, Load, Open, Opened, Pipes
 
@@ -122,15 +130,41 @@ class _Service:
                     lambda home, owner: self._around.connect(home, owner, self._around.clock)
                 ),
             )
-        worker = self._start_worker(home, opening, wish.pipes)
+        worker = self._start_worker(home, opening, wish)
         # Nothing is loaded, and no lease is asked for, before the worker has said what confines it.
         worker_key = worker.process.prepare()
         found = reached(worker.process.report, traits)
         opening = opening.at(found.level, found.facts)
+        verify_code_allowed(opening.statement, worker.process.report, trusted=wish.trusts_code)
         with explaining(found):
             if opening.release is None:
                 return self._open_by_lease(home, opening, worker, worker_key)
             return self._open_by_file(home, opening, worker, opening.release)
+
+    def _again(
+        self, home: Home, opening: Opening, worker: _Worker, schema: Schema, release: Callable[[], str]
+    ) -> Callable[[], WorkerProcess] | None:
+        """Return what starts a worker in place of a lost one; None where nothing can."""
+        pipes = worker.wish.pipes
+        if (
+            opening.request.right is Right.EXPORT
+            or pipes.passphrase is not None
+            or pipes.worker_key is not None
+        ):
+            # A pass-phrase goes to one worker and is read once.
+            return None
+
+        def start() -> WorkerProcess:
+            fresh = self._start_worker(home, opening, worker.wish)
+            fresh.process.prepare()
+            if fresh.process.report.lacking != worker.process.report.lacking:
+                raise WorkerLost("the new worker is not confined as the first was")
+            # Of a lease the restart envelope is opened, as after a reboot.
+            if fresh.load(opening, release=release(), limited=True) != schema:
+                raise FormatError("the model has become another one", code="model-changed")
+            return fresh.process
+
+        return start
 
     def _open_by_file(
         self, home: Home, opening: Opening, worker: _Worker, release: Release
@@ -151,6 +185,8 @@ class _Service:
             right=opening.request.right,
             authorization=authorization,
             receipts=receipts,
+            carries_code=opening.statement.carries_code,
+            start_again=self._again(home, opening, worker, schema, lambda: release.token),
         )
         explains = worker.process.explains
         return _opened(opening, schema, allowed, meter, explains=explains, receipts=receipts), supervisor
@@ -182,6 +218,8 @@ class _Service:
             right=opening.request.right,
             authorization=session,
             receipts=receipts,
+            carries_code=opening.statement.carries_code,
+            start_again=self._again(home, opening, worker, schema, lambda: session.held.lease.token),
         )
         explains, ends_at = worker.process.explains, session.ends_at
         opened = _opened(
@@ -189,19 +227,21 @@ class _Service:
         )
         return opened, supervisor
 
-    def _start_worker(self, home: Home, opening: Opening, pipes: Pipes) -> _Worker:
+    def _start_worker(self, home: Home, opening: Opening, wish: Open) -> _Worker:
+        pipes = wish.pipes
         with _worker_files(home, opening) as (package, sealing_key):
             passed = (package, sealing_key, pipes.passphrase, pipes.worker_key)
             process = WorkerProcess.start(
                 pass_fds=[number for number in passed if number is not None],
                 waiter=self._watch.waiter,
+                runs_code=opening.statement.carries_code,
             )
         for pipe in (pipes.passphrase, pipes.worker_key):
             if pipe is not None:
                 # Passed on unread; from here on this process could not read it if it would.
                 os.close(pipe)
         self._stack.callback(process.end)
-        return _Worker(process, package, sealing_key, pipes)
+        return _Worker(process, package, sealing_key, wish)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,25 +251,43 @@ class _Worker:
     process: WorkerProcess
     package: int
     sealing_key: int | None
-    pipes: Pipes
+    wish: Open
 
     def load(
-        self, opening: Opening, *, release: str, nonce: str | None = None, owner: Owner | None = None
+        self,
+        opening: Opening,
+        *,
+        release: str,
+        nonce: str | None = None,
+        owner: Owner | None = None,
+        limited: bool = False,
     ) -> Schema:
-        return self.process.load(
-            Load(
-                right=opening.request.right,
-                owner=(owner or opening.owner).chain.to_json(),
-                license=opening.chain.id,
-                runtime=opening.request.runtime,
-                package=opening.statement.package_digest,
-                release=release,
-                nonce=nonce,
-                package_fd=self.package,
-                sealing_key_fd=self.sealing_key,
-                pipes=Pipes(passphrase=self.pipes.passphrase, worker_key=self.pipes.worker_key),
+        pipes = self.wish.pipes
+        try:
+            schema = self.process.load(
+                Load(
+                    right=opening.request.right,
+                    owner=(owner or opening.owner).chain.to_json(),
+                    license=opening.chain.id,
+                    runtime=opening.request.runtime,
+                    package=opening.statement.package_digest,
+                    release=release,
+                    nonce=nonce,
+                    package_fd=self.package,
+                    sealing_key_fd=self.sealing_key,
+                    pipes=Pipes(passphrase=pipes.passphrase, worker_key=pipes.worker_key),
+                    trusts_code=self.wish.trusts_code,
+                ),
+                limited=limited,
             )
-        )
+        except Error as error:
+            if not opening.statement.carries_code:
+                raise
+            raise printable_failure(error) from None
+        if opening.statement.carries_code:
+            # Code has no contributions that anybody could check, whatever it says of itself.
+            self.process.explains = False
+        return schema
 
 
 def _opened(

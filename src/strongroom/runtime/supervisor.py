@@ -16,7 +16,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from strongroom.errors import Error, FormatError, LicenseDenied
+from strongroom.errors import Error, FormatError, LicenseDenied, WorkerLost
 from strongroom.license.codes import Code
 from strongroom.license.request import Right
 from strongroom.license.verdict import OutputPolicy
@@ -28,6 +28,7 @@ from strongroom.runtime.receipting import ReceiptSigner, receipt_missing
 from strongroom.runtime.watch import ClientLost
 from strongroom.runtime.worker_process import WorkerProcess
 from strongroom.worker.channel import Channel
+from strongroom.worker.foreign_code import most_answer_bytes, plain_failure, verify_answer
 from strongroom.worker.frames import Frame, Tensor
 from strongroom.worker.inputs import count_rows, verify_request, verify_tensors
 from strongroom.worker.messages import Answer, Chunk, Explain, Export, Exported, Failure, File, Predict
@@ -52,8 +53,22 @@ class Supervisor:
         right: Right,
         authorization: Authorization,
         receipts: ReceiptSigner | None = None,
+        carries_code: bool = False,
+        start_again: Callable[[], WorkerProcess] | None = None,
     ) -> None:
-        """Use what is open; whoever made it closes it."""
+        """Use what is open; whoever made it closes it.
+
+        Args:
+            client: who asks.
+            worker: who computes.
+            meter: counts.
+            schema: what the model takes and gives.
+            right: what the session is for.
+            authorization: what allows each use.
+            receipts: signs what came of a use; None where this runtime was not certified.
+            carries_code: whether code of the owner runs in the worker, so that nothing it says is believed.
+            start_again: starts another worker with the same model; asked once at most.
+        """
         self._client = client
         self._worker = worker
         self._meter = meter
@@ -61,6 +76,8 @@ class Supervisor:
         self._right = right
         self._authorization = authorization
         self._receipts = receipts
+        self._carries_code = carries_code
+        self._start_again = start_again
 
     def serve(self) -> None:
         """Answer until the client closes.
@@ -86,8 +103,28 @@ class Supervisor:
         except ClientLost:
             raise
         except Error as error:
-            self._client.send(Frame(Failure.of(error, id=getattr(frame.message, "id", None))))
+            told = self._revived(error) if isinstance(error, WorkerLost) else error
+            self._client.send(Frame(Failure.of(told, id=getattr(frame.message, "id", None))))
         return True
+
+    def _revived(self, lost: WorkerLost) -> WorkerLost:
+        """Start another worker, once in a session; returns what to tell of the request that was under way."""
+        if self._start_again is None:
+            return lost
+        start_again, self._start_again = self._start_again, None
+        self._worker.end()
+        try:
+            self._worker = start_again()
+        except ClientLost:
+            raise
+        except Error:
+            # Why the first one went is what helps.
+            return lost
+        return WorkerLost(
+            f"{lost}; it was started again, once, and this request was neither answered nor counted",
+            code="worker-restarted",
+            hint="send the request again; if that ends it once more, open the model again",
+        )
 
     def _answer(self, frame: Frame) -> None:
         match frame.message:
@@ -110,9 +147,8 @@ class Supervisor:
         charge = self._charge(count_rows(self._schema, tensors), self._meter.charge)
         try:
             verify_method(charge.output, self._schema, method)
-            answer = self._worker.ask(Frame(Predict(id=number, method=method), tensors))
-            if answer.message != Answer(id=number):
-                raise FormatError("the sealed worker answers something else", code="unexpected-message")
+            frame = Frame(Predict(id=number, method=method), tensors)
+            answer = self._compute(frame, number, count_rows(self._schema, tensors))
             outputs = self._shaped(answer.tensors, charge.output, method)
             receipt, salt = self._sign(asked, tensors, outputs, charge)
         except Error:
@@ -154,14 +190,12 @@ class Supervisor:
             verify_tensors(self._schema, tensors)
         else:
             verify_request(self._schema, method, tensors)
-        if not self._worker.explains:
+        if self._carries_code or not self._worker.explains:
             raise explain_missing("this model")
         charge = self._charge(count_rows(self._schema, tensors), self._meter.charge_explanations)
         try:
             verify_explain(charge.output)
-            answer = self._worker.ask(Frame(Explain(id=number, method=method), tensors))
-            if answer.message != Answer(id=number):
-                raise FormatError("the sealed worker answers something else", code="unexpected-message")
+            answer = self._worker.compute(Frame(Explain(id=number, method=method), tensors), number)
         except Error:
             # No answer leaves, so nothing was used.
             self._meter.refund(charge)
@@ -169,6 +203,20 @@ class Supervisor:
         left = Answer(id=number, remaining=charge.remaining, explanations=charge.explanations)
         self._client.send(Frame(left, answer.tensors))
         self._note(charge)
+
+    def _compute(self, frame: Frame, number: int, rows: int) -> Frame:
+        if not self._carries_code:
+            return self._worker.compute(frame, number)
+        most = most_answer_bytes(self._schema, rows=rows)
+        try:
+            answer = self._worker.compute(frame, number, most_body_bytes=most)
+        except WorkerLost:
+            raise
+        except Error as error:
+            # Not even as its cause: in a log, it would be text of the owner's code about the input.
+            raise plain_failure(error) from None
+        verify_answer(self._schema, answer.tensors, rows=rows)
+        return answer
 
     def _charge(self, rows: int, charge: Callable[[int, datetime], Charge]) -> Charge:
         self._authorization.refresh()

@@ -40,10 +40,13 @@ class Watch:
             self.close()
             raise _lost()
 
-    def waiter(self, descriptor: int) -> Callable[[], None]:
+    def waiter(
+        self, descriptor: int, remaining: Callable[[], float | None] = lambda: None
+    ) -> Callable[[], None]:
         """Return what waits until there is something to read there, or the end of a stream.
 
-        It raises ``ClientLost`` if the client goes first.
+        It raises ``ClientLost`` if the client goes first, and ``TimeoutError`` when ``remaining()``
+        seconds are over.
         """
         poll = select.poll()
         poll.register(self._process, select.POLLIN)
@@ -52,7 +55,11 @@ class Watch:
         poll.register(descriptor, select.POLLIN)
 
         def wait() -> None:
-            if descriptor not in dict(poll.poll()):
+            seconds = remaining()
+            ready = dict(poll.poll(None if seconds is None else max(0.0, seconds) * 1000))
+            if not ready:
+                raise TimeoutError
+            if descriptor not in ready:
                 raise _lost()
 
         return wait

@@ -22,7 +22,7 @@ from typing import Final, Protocol
 from strongroom.errors import Error, FormatError, StorageUnavailable, WorkerLost
 from strongroom.package.contents import Schema
 from strongroom.worker.frames import Frame, Tensor
-from strongroom.worker.messages import Answer, Message, Opened, Predict
+from strongroom.worker.messages import WORKER_RESTARTED, Answer, Message, Opened, Predict
 from strongroom.worker.receipts import receipts_of
 
 _PAUSE_SECONDS: Final = 5.0
@@ -142,6 +142,9 @@ class ServedModel:
                 lambda number: Predict(id=number, method=method, receipt=receipt), tensors
             )
         except WorkerLost as error:
+            if error.code == WORKER_RESTARTED:
+                self._tell(f"{self.name}: {error} [{error.code}]")
+                raise
             self._current = None
             current.runtime.end()
             self._tell(f"{self.name}: {error}; the next request opens it again [{error.code}]")

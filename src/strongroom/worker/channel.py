@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from strongroom.errors import WorkerLost
+from strongroom.errors import FormatError, WorkerLost
 from strongroom.worker import frames
 from strongroom.worker.frames import PREFIX_BYTES, Buffer, Frame
 
@@ -30,7 +30,7 @@ _ALIGNMENT: Final = 8
 class Channel:
     """Send and receive frames on a connected stream socket. One thread at a time."""
 
-    __slots__ = ("_before_read", "_lost_error", "_peer", "_socket")
+    __slots__ = ("_before_read", "_before_write", "_lost_error", "_peer", "_socket")
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class Channel:
         *,
         peer: str,
         before_read: Callable[[], None] | None = None,
+        before_write: Callable[[], None] | None = None,
         lost_error: type[WorkerLost] = WorkerLost,
     ) -> None:
         """Take over a socket.
@@ -45,12 +46,15 @@ class Channel:
         Args:
             connection: a connected stream socket.
             peer: what error messages call the other side.
-            before_read: runs before each wait for bytes and may raise to give up waiting.
+            before_read: runs before each wait for bytes and may raise to give up waiting; a
+                ``TimeoutError`` of it is told as the silence of the other side.
+            before_write: the same, before each piece that is sent.
             lost_error: what is raised when the other side is gone.
         """
         self._socket = connection
         self._peer = peer
         self._before_read = before_read
+        self._before_write = before_write
         self._lost_error = lost_error
 
     def fileno(self) -> int:
@@ -72,8 +76,11 @@ class Channel:
         while batch := list(itertools.islice(pieces, _PIECES)):
             self._send_all(batch)
 
-    def receive(self) -> Frame | None:
+    def receive(self, *, most_body_bytes: int | None = None) -> Frame | None:
         """Receive one frame; None if the other side closed between two frames.
+
+        Args:
+            most_body_bytes: a smaller limit for the tensors than that of the protocol.
 
         Raises:
             FormatError: not a frame; code ``frame-too-large`` if its bytes were left unread.
@@ -84,6 +91,8 @@ class Channel:
             return None
         self._verify_whole(prefix, PREFIX_BYTES)
         head_bytes, body_bytes = frames.read_prefix(prefix)
+        if most_body_bytes is not None and body_bytes > most_body_bytes:
+            raise FormatError("a message is larger than its answer can be", code="frame-too-large")
         # One read for both. The body begins at a multiple of eight, so that arrays can
         # be used where they lie.
         gap = -head_bytes % _ALIGNMENT
@@ -116,9 +125,9 @@ class Channel:
         return buffer
 
     def _receive_into(self, view: memoryview) -> int:
-        if self._before_read is not None:
-            self._before_read()
         try:
+            if self._before_read is not None:
+                self._before_read()
             return self._socket.recv_into(view)
         except TimeoutError as error:
             raise self._silent() from error
@@ -134,6 +143,8 @@ class Channel:
         views = [memoryview(piece).cast("B") for piece in pieces]
         while views:
             try:
+                if self._before_write is not None:
+                    self._before_write()
                 sent = self._socket.sendmsg(views)
             except TimeoutError as error:
                 raise self._silent() from error

@@ -20,6 +20,8 @@ from strongroom.errors import Error, FormatError
 from strongroom.package.contents import FileEntry, Schema
 from strongroom.receipts.receipt_file import Warrant
 
+WORKER_RESTARTED: Final = "worker-restarted"
+"""Code of the one ``WorkerLost`` after which the session goes on, with a new worker."""
 _MAX_TEXT_CHARS: Final = 2000
 _ERROR_KINDS: Final[dict[str, type[Error]]] = {
     kind.__name__: kind
@@ -66,6 +68,8 @@ class Open(_Message, frozen=True, kw_only=True, tag="open"):
     """Which license to use, where several fit."""
     purpose: str | None = None
     """What the answers are for, where the license asks."""
+    trusts_code: bool = False
+    """The partner lets code of the owner run although nothing confines it."""
     pipes: Pipes
 
 
@@ -129,6 +133,8 @@ class Load(_Message, frozen=True, kw_only=True, tag="load"):
     package_fd: Number
     sealing_key_fd: Number | None = None
     pipes: Pipes
+    trusts_code: bool = False
+    """As in ``open``."""
 
 
 class Ready(_Message, frozen=True, kw_only=True, tag="ready"):

@@ -10,6 +10,7 @@ is dropped (spec/worker-protocol.md, section "Worker").
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from strongroom.crypto.hpke import SealingSecret
@@ -26,6 +27,7 @@ from strongroom.package.open_package import OpenPackage
 from strongroom.storage.local import LocalSource
 from strongroom.worker import unseal
 from strongroom.worker.channel import Channel
+from strongroom.worker.foreign_code import verify_code_allowed
 from strongroom.worker.frames import Datatype, Frame, Tensor
 from strongroom.worker.messages import (
     Answer,
@@ -119,9 +121,9 @@ class Session:
         if load.right == Right.EXPORT:
             self._package = package
         else:
-            self._model = load_model(package)
-            # Nothing will be decrypted any more: neither the file nor the key is needed.
-            source.close()
+            verify_code_allowed(package.statement, self._report, trusted=load.trusts_code)
+            # Nothing will be decrypted any more, and code of the owner finds nothing open but this channel.
+            self._model = load_model(package, before_load=source.close)
         explains = self._model is not None and self._model.explains
         return Ready(schema=package.contents.schema, explains=explains)
 
@@ -187,10 +189,14 @@ class Session:
         wipe(data)
 
 
-def load_model(package: OpenPackage) -> LoadedModel:
+def load_model(package: OpenPackage, *, before_load: Callable[[], None] = lambda: None) -> LoadedModel:
     """Decrypt the files of a package into memory and load the model that they hold.
 
     The buffers are wiped afterwards: a loader copies what it keeps.
+
+    Args:
+        package: unlocked.
+        before_load: runs when all is decrypted, before anything of it is loaded.
 
     Raises:
         FormatError: the files hold no such model.
@@ -204,6 +210,7 @@ def load_model(package: OpenPackage) -> LoadedModel:
     try:
         for file in contents.files:
             files[file.name] = package.read(file.name)
+        before_load()
         return loader.load(files, contents.loader, contents.schema)
     finally:
         for buffer in files.values():

@@ -11,6 +11,9 @@ section "Keys").
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+
 from strongroom._limits import LIMITS
 from strongroom.crypto import jws
 from strongroom.errors import FormatError, NoMatchingKey, VerificationError
@@ -56,25 +59,58 @@ def open_package(source: Source, load: Load, one_time: SealingKey | None = None)
     )
     if reader.statement.package_digest != load.package:
         raise VerificationError("this is another package than the licensed one", code="wrong-package")
-    return reader.unlock(_content_key(load, owner, reader.statement, one_time))
+    inherited = _Inherited(load)
+    try:
+        return reader.unlock(_content_key(load, owner, reader.statement, one_time, inherited))
+    finally:
+        inherited.close()
 
 
-def _content_key(load: Load, owner: Owner, statement: Statement, one_time: SealingKey | None) -> bytes:
+class _Inherited:
+    """The descriptors of keys and pass-phrases. Each is read once; what nobody read is closed unread."""
+
+    def __init__(self, load: Load) -> None:
+        numbers = (load.sealing_key_fd, load.pipes.passphrase, load.pipes.worker_key)
+        self._unread = {number for number in numbers if number is not None}
+
+    def read(self, descriptor: int, limit: int) -> bytes:
+        """Read a descriptor to its end, or to the limit, and close it."""
+        self._unread.discard(descriptor)
+        pieces: list[bytes] = []
+        with open(descriptor, "rb", buffering=0) as stream:
+            while limit > 0 and (piece := stream.read(limit)):
+                pieces.append(piece)
+                limit -= len(piece)
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        """Close the rest: a model that is code of its owner would find it otherwise."""
+        while self._unread:
+            with suppress(OSError):
+                os.close(self._unread.pop())
+
+
+def _content_key(
+    load: Load, owner: Owner, statement: Statement, one_time: SealingKey | None, inherited: _Inherited
+) -> bytes:
     typ = jws.read_unverified(load.release).typ
     if typ == PassphraseFile.typ():
         locked = verify_by_owner(load.release, PassphraseFile, owner).document
-        phrase = _read_passphrase(load.pipes.passphrase)
+        phrase = _read_passphrase(load.pipes.passphrase, inherited)
         return unwrap_with_passphrase(locked, phrase, _binding(load, statement, runtime=None))
     expected = _binding(load, statement, runtime=load.runtime)
     if typ == Lease.typ():
-        return _from_lease(load, verify_by_owner(load.release, Lease, owner).document, expected, one_time)
+        lease = verify_by_owner(load.release, Lease, owner).document
+        return _from_lease(load, lease, expected, one_time, inherited)
     wrapped = verify_by_owner(load.release, OfflineFile, owner).document
-    return unwrap_offline(wrapped, _read_sealing_key(load).secret, expected)
+    return unwrap_offline(wrapped, _read_sealing_key(load, inherited).secret, expected)
 
 
-def _from_lease(load: Load, lease: Lease, expected: KeyBinding, one_time: SealingKey | None) -> bytes:
+def _from_lease(
+    load: Load, lease: Lease, expected: KeyBinding, one_time: SealingKey | None, inherited: _Inherited
+) -> bytes:
     if load.nonce is None:
-        return unwrap_restart(lease, _read_sealing_key(load).secret, expected)
+        return unwrap_restart(lease, _read_sealing_key(load, inherited).secret, expected)
     if one_time is None:
         raise FormatError("a lease came before the key for it was asked for", code="unexpected-message")
     return unwrap_lease(lease, one_time.secret, expected, nonce=load.nonce)
@@ -91,37 +127,27 @@ def _binding(load: Load, statement: Statement, *, runtime: str | None) -> KeyBin
     )
 
 
-def _read_sealing_key(load: Load) -> SealingKey:
+def _read_sealing_key(load: Load, inherited: _Inherited) -> SealingKey:
     if load.sealing_key_fd is None:
         raise FormatError("a model was asked for without the sealing key", code="unexpected-message")
-    data = _drain(load.sealing_key_fd, LIMITS.max_key_file_bytes + 1)
+    data = inherited.read(load.sealing_key_fd, LIMITS.max_key_file_bytes + 1)
     key = key_file.from_bytes(
-        data, KeyKind.SEALING, passphrase=lambda: _read_passphrase(load.pipes.worker_key)
+        data, KeyKind.SEALING, passphrase=lambda: _read_passphrase(load.pipes.worker_key, inherited)
     )
     if not isinstance(key, SealingKey):
         raise AssertionError(key)
     return key
 
 
-def _read_passphrase(descriptor: int | None) -> str:
+def _read_passphrase(descriptor: int | None, inherited: _Inherited) -> str:
     if descriptor is None:
         raise NoMatchingKey(
             "a pass-phrase is needed to open this model",
             code="passphrase-required",
             hint="give it by a prompt, a file or the environment",
         )
-    data = _drain(descriptor, LIMITS.max_passphrase_bytes + 1)
+    data = inherited.read(descriptor, LIMITS.max_passphrase_bytes + 1)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise NoMatchingKey("the pass-phrase is no text", code="passphrase-wrong") from error
-
-
-def _drain(descriptor: int, limit: int) -> bytes:
-    """Read a descriptor to its end, or to the limit, and close it."""
-    pieces: list[bytes] = []
-    with open(descriptor, "rb", buffering=0) as stream:
-        while limit > 0 and (piece := stream.read(limit)):
-            pieces.append(piece)
-            limit -= len(piece)
-    return b"".join(pieces)

@@ -60,7 +60,8 @@ class Runtime:
         self.model = self.counting.world.model
         ours, theirs = socket.socketpair()
         self.worker_end = theirs
-        worker = WorkerProcess(_process(theirs), Channel(ours, peer="sealed worker"))
+        self.worker_channel = Channel(ours, peer="sealed worker")
+        worker = WorkerProcess(_process(theirs), self.worker_channel)
         session = Session(Channel(theirs, peer="supervisor"))
         self._threads = [threading.Thread(target=session.run)]
         self._threads[0].start()

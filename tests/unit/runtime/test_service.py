@@ -164,9 +164,9 @@ def test_a_license_that_ends_while_the_model_loads_is_refused(
 ) -> None:
     load = WorkerProcess.load
 
-    def slowly(self: Any, message: Any) -> Any:
+    def slowly(self: Any, message: Any, **options: Any) -> Any:
         client.now += timedelta(days=400)
-        return load(self, message)
+        return load(self, message, **options)
 
     monkeypatch.setattr(WorkerProcess, "load", slowly)
     assert isinstance(refusal(client, wish(clinic)), LicenseDenied)

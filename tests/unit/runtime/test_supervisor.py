@@ -14,6 +14,7 @@ from strongroom.license.period import Period
 from strongroom.license.request import Right
 from strongroom.license.terms import Explanations, Output, OutputKind, Predictions
 from strongroom.runtime.worker_process import WorkerProcess
+from strongroom.worker.channel import Channel
 from strongroom.worker.messages import (
     Answer,
     Chunk,
@@ -168,19 +169,28 @@ def test_a_frame_beyond_the_limits_ends_the_session(start: Start) -> None:
         runtime.answer()
 
 
+def _answers_otherwise(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, wrong: Callable[[int], Any]
+) -> None:
+    receive = Channel.receive
+
+    def received(self: Channel, **limit: Any) -> Any:
+        frame = receive(self, **limit)
+        if self is runtime.worker_channel and frame is not None and isinstance(frame.message, Answer):
+            return type(frame)(wrong(frame.message.id), frame.tensors)
+        return frame
+
+    monkeypatch.setattr(Channel, "receive", received)
+
+
 @pytest.mark.parametrize("wrong", [lambda number: Answer(id=number + 1), lambda number: Exported(id=number)])
 def test_a_worker_that_answers_something_else_is_not_believed(
     start: Start, monkeypatch: pytest.MonkeyPatch, wrong: Callable[[int], Any]
 ) -> None:
     runtime = start(HUNDRED)
-    ask = WorkerProcess.ask
-    monkeypatch.setattr(
-        WorkerProcess,
-        "ask",
-        lambda self, frame: type(frame)(wrong(frame.message.id), ask(self, frame).tensors),
-    )
+    _answers_otherwise(runtime, monkeypatch, wrong)
     error = refusal(runtime, Predict(id=1, method="predict"), rows(runtime))
-    assert error.code == "unexpected-message"
+    assert error.code == "worker-protocol"
     assert runtime.meter.remaining == 100
 
 
@@ -251,11 +261,8 @@ def test_an_explanation_that_fails_costs_nothing(start: Start, monkeypatch: pyte
     for method, code in ((None, "input-refused"), ("transform", "method-missing")):
         bad = from_array("input", np.full((7, 4), np.nan))
         assert refusal(runtime, Explain(id=1, method=method), bad).code == code
-    ask = WorkerProcess.ask
-    monkeypatch.setattr(
-        WorkerProcess, "ask", lambda self, frame: type(frame)(Exported(id=1), ask(self, frame).tensors)
-    )
-    assert refusal(runtime, Explain(id=1), rows(runtime)).code == "unexpected-message"
+    _answers_otherwise(runtime, monkeypatch, lambda _: Exported(id=1))
+    assert refusal(runtime, Explain(id=1), rows(runtime)).code == "worker-protocol"
     assert runtime.meter.remaining == 100
     runtime.meter.close()
     assert runtime.counting.used == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from strongroom.cli._code import CODE_LABEL, CODE_NOTE
 from strongroom.cli.inspect.explanation import Explanation
 from strongroom.package.inspect import inspect
 from strongroom.package.layout import HEADER_START
@@ -44,6 +45,7 @@ def explain(file: Path) -> Explanation:
             ("derives from", said.parent or "nothing: its owner sealed it"),
             ("agreement", said.agreement or "none of its own; a license may bring one"),
             ("signed by", f"key {found.unverified_signer}"),
+            *(((CODE_LABEL, CODE_NOTE),) if said.carries_code else ()),
             ("inside", "encrypted; without a license nobody sees more than this"),
         ),
         document={
@@ -58,6 +60,7 @@ def explain(file: Path) -> Explanation:
             "previous": said.previous,
             "parent": said.parent,
             "agreement": said.agreement,
+            "carries_code": said.carries_code,
             "signer": found.unverified_signer,
         },
     )
