@@ -71,7 +71,7 @@ def test_clients_that_others_wrote(server: Served, program: str) -> None:
 def test_a_worker_that_is_killed_is_opened_again(server: Served) -> None:
     os.kill(server.worker, signal.SIGKILL)
     status, answer = server.infer()
-    assert (status, answer["code"]) == (503, "worker-lost")
+    assert (status, answer["code"]) == (503, "worker-restarted")
     assert server.infer()[0] == 200
 
 
