@@ -187,3 +187,11 @@ def test_contents_that_do_not_fill_the_payload_are_refused(monkeypatch: pytest.M
     with pytest.raises(FormatError) as refused:
         make().reader().unlock(CONTENT_KEY)
     assert refused.value.code == "payload-size"
+
+
+def test_a_package_that_hides_that_it_carries_code_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    package = make().reader()
+    monkeypatch.setattr(Contents, "carries_code", True)
+    with pytest.raises(FormatError) as refused:
+        package.unlock(CONTENT_KEY)
+    assert refused.value.code == "code-undeclared"
