@@ -93,10 +93,12 @@ def show(file: FileArgument, /, *, shared: Shared = SHARED) -> None:
     found = _read(shared, file)
     said = verify_owner_chain(OwnerChain.from_json(list(found.warrant.owner))).id
     receipts = verify_receipts(found, said)
-    rows = [(name.replace("_", " "), str(value)) for name, value in _document(receipts).items()]
+    document = _document(receipts)
     if shared.json:
-        shared.terminal.result(_document(receipts), "")
+        shared.terminal.result(document, "")
         return
+    # What says nothing is no line for a person.
+    rows = [(name.replace("_", " "), str(value)) for name, value in document.items() if value is not None]
     width = max(len(name) for name, _ in rows)
     lines = "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows)
     shared.terminal.result({}, lines)

@@ -76,6 +76,7 @@ def test_show_says_what_is_claimed(made: tuple[Scene, Path]) -> None:
     scene, target = made
     text = scene.clinic.run("receipt", "show", target)
     assert "predictions" in text.text
+    assert "None" not in text.text
     assert "not checked here" in text.stderr
     said = scene.clinic.run("receipt", "show", target, "--json").json
     assert (said["first"], said["predictions"], said["index"], said["level"]) == (0, 3, None, "local")
