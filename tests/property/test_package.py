@@ -179,6 +179,8 @@ def _seal_contents(contents: bytes) -> bytes:
     """Seal these bytes as contents, as a broken or hostile owner could."""
 
     class Raw:
+        carries_code = False
+
         def to_bytes(self) -> bytes:
             return contents
 

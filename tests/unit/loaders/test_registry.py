@@ -13,7 +13,7 @@ from strongroom.loaders import registry
 
 def test_the_names_are_pinned() -> None:
     """A name in a signed package keeps its meaning: add, never change."""
-    assert registry.NAMES == ("catboost", "lightgbm", "onnx", "skops", "xgboost")
+    assert registry.NAMES == ("catboost", "lightgbm", "onnx", "python", "skops", "xgboost")
 
 
 @pytest.mark.parametrize("name", registry.NAMES)
@@ -25,7 +25,7 @@ def test_an_unknown_loader_is_refused() -> None:
     with pytest.raises(UnsupportedError) as raised:
         registry.find("torch")
     assert raised.value.code == "loader-unknown"
-    assert "lightgbm, onnx, skops" in str(raised.value.hint)
+    assert "lightgbm, onnx, python, skops" in str(raised.value.hint)
 
 
 @pytest.mark.parametrize(
