@@ -149,8 +149,15 @@ class _Attempt:
         except Error:
             # Why it does not fit is told when it is the one that is opened.
             return False
-        # Neither does a license that is used up for now stand in the way of one that is not.
-        return 0 not in opening.allowed.remaining.values()
+        # Neither does a license that is used up for now stand in the way of one that is not, or one that
+        # its broker has refused: if no other is there it is opened all the same, and the broker asked again.
+        return 0 not in opening.allowed.remaining.values() and not self._was_refused(opening)
+
+    def _was_refused(self, opening: Opening) -> bool:
+        if opening.release is not None:
+            return False
+        refusal = self.home.leases.read(opening.place).refusal
+        return refusal is not None and refusal.is_final
 
     def open(self, candidate: Candidate, *, exactly: bool = False) -> Opening:
         pinned = candidate.owner
