@@ -87,12 +87,10 @@ def show(file: FileArgument, /, *, shared: Shared = SHARED) -> None:
         VerificationError: a signature does not hold, or the documents do not belong together.
         IntegrityError: an entry was changed.
     """
-    from strongroom.keys.owner import OwnerChain, verify_owner_chain
     from strongroom.receipts.verifying import verify_receipts
 
     found = _read(shared, file)
-    said = verify_owner_chain(OwnerChain.from_json(list(found.warrant.owner))).id
-    receipts = verify_receipts(found, said)
+    receipts = verify_receipts(found, _claimed_owner(found))
     document = _document(receipts)
     if shared.json:
         shared.terminal.result(document, "")
@@ -109,24 +107,32 @@ def _verify(shared: Shared, path: Path, owner: str | None) -> tuple[VerifiedRece
     """Return the verified receipts, and whether the owner was pinned or given."""
     from strongroom.receipts.verifying import verify_receipts
 
-    return verify_receipts(_read(shared, path), _find_owner(shared, owner, path)), owner is None
+    # Once: what comes by stdin is not there a second time.
+    receipts = _read(shared, path)
+    return verify_receipts(receipts, _find_owner(shared, owner, receipts)), owner is None
 
 
-def _find_owner(shared: Shared, given: str | None, path: Path) -> str | Owner:
+def _find_owner(shared: Shared, given: str | None, receipts: ReceiptFile) -> str | Owner:
     from strongroom.cli.verify import owner_called
     from strongroom.errors import ObjectNotFound
+
+    try:
+        return owner_called(shared, given or _claimed_owner(receipts))
+    except ObjectNotFound as error:
+        if given is not None and given.startswith(_OWN):
+            # A stranger, who has no home or knows the owner only by its id.
+            return given
+        raise ObjectNotFound(
+            f"{error}, and so nobody says whose receipts these have to be",
+            code=error.code,
+            hint="give the owner's id, which the owner tells you: --owner own-...",
+        ) from error
+
+
+def _claimed_owner(receipts: ReceiptFile) -> str:
     from strongroom.keys.owner import OwnerChain, verify_owner_chain
 
-    named = given
-    if named is None:
-        named = verify_owner_chain(OwnerChain.from_json(list(_read(shared, path).warrant.owner))).id
-    try:
-        return owner_called(shared, named)
-    except ObjectNotFound:
-        if given is None or not given.startswith(_OWN):
-            raise
-        # A stranger, who has no home or knows the owner only by its id.
-        return given
+    return verify_owner_chain(OwnerChain.from_json(list(receipts.warrant.owner))).id
 
 
 def _read(shared: Shared, path: Path) -> ReceiptFile:
@@ -148,6 +154,13 @@ def _check_values(
     from strongroom.receipts.salt_file import SaltFile
 
     if given is None and left is None:
+        if salts is not None or row is not None:
+            # Whoever gives them takes what is printed for a check of values.
+            raise UsageError(
+                "salts and a row say nothing without a value",
+                code="receipt-salts",
+                hint="add --input FILE or --output FILE",
+            )
         return []
     if salts is None:
         raise UsageError(

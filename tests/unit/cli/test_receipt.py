@@ -72,6 +72,24 @@ def test_a_stranger_needs_only_the_owners_id(made: tuple[Scene, Path], tmp_path:
     assert "[receipt-owner]" not in scene.clinic.run("receipt", "verify", target).stderr
 
 
+def test_it_can_come_by_stdin(made: tuple[Scene, Path]) -> None:
+    scene, target = made
+    said = scene.clinic.run("receipt", "verify", "-", "--json", stdin=target.read_bytes())
+    assert said.json["verified"]
+
+
+def test_a_stranger_who_names_no_owner_is_told_to(made: tuple[Scene, Path], tmp_path: Path) -> None:
+    for more in ([], ["--owner", "hospital"]):
+        said = Party("stranger", tmp_path).run("receipt", "verify", made[1], *more, code=3)
+        assert "--owner own-" in said.stderr
+
+
+@pytest.mark.parametrize("more", [["--salts", "some.salts"], ["--row", "1"]])
+def test_salts_without_values_are_not_taken_for_a_check(made: tuple[Scene, Path], more: list[str]) -> None:
+    scene, target = made
+    assert "[receipt-salts]" in scene.clinic.run("receipt", "verify", target, *more, code=2).stderr
+
+
 def test_show_says_what_is_claimed(made: tuple[Scene, Path]) -> None:
     scene, target = made
     text = scene.clinic.run("receipt", "show", target)
