@@ -173,7 +173,9 @@ def test_chains_and_what_hangs_from_a_license(store: Store) -> None:
             "sub-f",
         ]
         assert kept.licenses_under("sub-d") == [
-            BelowRow(license="sub-f", organization=known["sub-f"].organization)
+            BelowRow(
+                license="sub-f", parent=str(known["sub-f"].parent), organization=known["sub-f"].organization
+            )
         ]
         assert kept.licenses_under("lic-z") == []
 

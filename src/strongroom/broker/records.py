@@ -200,6 +200,7 @@ class BelowRow:
     """What hangs from a license, without its texts: there may be many of them."""
 
     license: str
+    parent: str
     organization: str
 
 

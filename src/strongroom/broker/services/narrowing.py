@@ -12,7 +12,7 @@ hold stays held until it is reported, or its period is over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -61,7 +61,7 @@ def sublicenses(
     own = (
         None if principal.is_owner else {row.license for row in each_license_of(kept, principal.organization)}
     )
-    below = [] if own is None else sorted({row.license for each in own for row in kept.licenses_under(each)})
+    below = [] if own is None else _given_under(kept, own)
 
     def fetch(after: str, limit: int) -> list[LicenseRow]:
         if own is None:
@@ -79,9 +79,14 @@ def sublicenses(
         said,
         after=after,
         count=count,
-        keep=lambda row: row.parent is not None and (own is None or row.parent in own),
+        keep=lambda row: row.parent is not None,
         at_a_time=_AT_A_TIME,
     )
+
+
+def _given_under(kept: Reading, own: Collection[str]) -> list[str]:
+    under = (row for each in own for row in kept.licenses_under(each))
+    return sorted({row.license for row in under if row.parent in own})
 
 
 class _Out:
