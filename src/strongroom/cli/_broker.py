@@ -59,10 +59,8 @@ class Line:
         from strongroom.cli._meanwhile import said_of
 
         told = said_of(self.home, self.owner)
-        return (
-            "try again later; open and predict go on with the lease and its grace time meanwhile"
-            f"{told and ': '}{told}. It is looked for at {self.url}"
-        )
+        goes_on = told or "open and predict go on with the lease and its grace time meanwhile"
+        return f"try again later; {goes_on}. It is looked for at {self.url}"
 
 
 def own_line(home: Home) -> Line | None:

@@ -37,9 +37,9 @@ def derive(
 
     The license must give the right to modify. The model is read, never run, but for a sample, and encrypted
     so that only the owner can read it. Under the parent's name it is a next version of it, and a home that
-    has run it does not go back: to keep using the parent beside it, give --name. Nobody can open the file before the owner has countersigned it; then
-    it is a package of the owner's, which records what it derives from. To have a licensed model in plain, so
-    as to change it, takes another right: see `export`.
+    has run it does not go back: to keep using the parent beside it, give --name. Nobody can open the file
+    before the owner has countersigned it; then it is a package of the owner's, which records what it derives
+    from. To have a licensed model in plain, so as to change it, takes another right: see `export`.
 
     Examples:
         $ strongroom derive tuned.onnx --from risk

@@ -147,12 +147,16 @@ def _without_broker(home: Home, opened: Opening, now: datetime) -> dict[str, Any
     try:
         found = outlook(home, opened, now)
     except Error as error:
-        return {"status": f"refused: {error.code}", "reason": str(error)}
+        return {"status": f"refused: {error.code}", "reason": str(error), "remaining": None}
     if found is None:
         return {}
     if found.denied is not None:
-        return {"status": f"refused: {found.denied.code}", "reason": found.denied.reason}
-    return {"works_until": to_instant(found.until), "reason": "its broker does not answer"}
+        return {"status": f"refused: {found.denied.code}", "reason": found.denied.reason, "remaining": None}
+    return {
+        "works_until": to_instant(found.until),
+        "reason": "its broker does not answer",
+        "remaining": found.left,
+    }
 
 
 def _open(shared: Shared, home: Home, candidate: Candidate, reference: str) -> tuple[Opening, list[str]]:

@@ -26,9 +26,12 @@ class Outlook:
     """What an outage leaves of one license."""
 
     until: datetime
-    """When the last use can be, if the broker stays silent: lease and grace, not past the license."""
+    """When the last use can be, if the broker stays silent: lease and grace, not past the license; or the
+    end of a use in an emergency that was begun."""
     denied: Denied | None
     """Why there is no use now; None: there is."""
+    left: int | None = None
+    """How many predictions are left until the broker answers; None: nothing counts them, or there is no use."""
 
 
 def outlook(home: Home, opening: Opening, now: datetime) -> Outlook | None:
@@ -51,4 +54,10 @@ def outlook(home: Home, opening: Opening, now: datetime) -> Outlook | None:
     verdict = evaluate(opening.chain, request, state.facts(facts, request.name, now), now)
     ends = [term.at for _, term in opening.chain.terms_of(Expires)]
     until = min([lease.document.not_after + grace_of(opening.chain), *ends])
-    return Outlook(until, verdict if isinstance(verdict, Denied) else None)
+    if isinstance(verdict, Denied):
+        return Outlook(until, verdict)
+    if verdict.until is not None:
+        until = max(until, verdict.until)
+    # Each with the one that was only asked about.
+    left = [rest + 1 for key, rest in verdict.remaining.items() if request.amount(key.counter)]
+    return Outlook(until, None, min(left, default=None))

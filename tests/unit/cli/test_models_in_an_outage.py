@@ -24,7 +24,7 @@ USED_UP = Denied(code=Code.GRACE_USED_UP, reason="all 50 predictions of the grac
     ("found", "status", "reason"),
     [
         (None, "ready", None),
-        (Outlook(UNTIL, None), "ready", "its broker does not answer"),
+        (Outlook(UNTIL, None, 10), "ready", "its broker does not answer"),
         (Outlook(UNTIL, USED_UP), "refused: grace-used-up", USED_UP.reason),
         (
             FormatError("a file is damaged", code="damaged-record"),
@@ -53,6 +53,8 @@ def test_what_an_outage_leaves_is_told(
     scene.broker.stop()
     (listed,) = scene.clinic.run("models", "--json").json["models"]
     assert (listed["status"], listed["reason"]) == (status, reason)
-    lasts = found == Outlook(UNTIL, None)
+    lasts = found == Outlook(UNTIL, None, 10)
+    if found is not None:
+        assert listed["remaining"] == (10 if lasts else None)
     assert listed["works_until"] == ("2027-01-02T03:00:00Z" if lasts else None)
     assert ("without the broker until 2027-01-02" in scene.clinic.run("models").text) is lasts

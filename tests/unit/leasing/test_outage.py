@@ -33,6 +33,7 @@ def test_the_end_of_the_grace_is_told_and_then_that_it_has_passed(world: LeaseWo
     assert found is not None
     assert found.denied is None
     assert found.until == lease.not_after + timedelta(hours=2)
+    assert found.left == lease.budget[0].limit
     world.pass_time(timedelta(hours=3))
     later = outlook(world.clinic, world.opening(), world.machine.wall())
     assert later is not None
@@ -45,7 +46,10 @@ def test_grace_that_is_used_up_is_told(world: LeaseWorld) -> None:
     session = world.session()
     world.wire.is_cut = True
     world.pass_time(timedelta(minutes=20))
-    for _ in range(3):
+    for used in range(3):
+        foreseen = outlook(world.clinic, world.opening(), world.machine.wall())
+        assert foreseen is not None
+        assert foreseen.left == 3 - used, "of the grace, whatever is left of the license"
         session.predict()
     found = outlook(world.clinic, world.opening(), world.machine.wall())
     assert found is not None
