@@ -66,12 +66,13 @@ def install(
     import sys
 
     from strongroom.service import steps
-    from strongroom.service.unit import Plan
+    from strongroom.service.unit import Plan, verify_seen
 
     unit = _UNITS / f"{account}.service"
     plan = Plan(
         models=models, account=account, group=group, home=service_home, unit=unit, listen=listen, names=name
     )
+    verify_seen(plan, sys.executable)
     every = steps.steps_of(plan, program=sys.executable, run=steps.run_command)
     if dry_run:
         _show_steps(shared, every)

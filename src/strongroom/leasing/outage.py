@@ -31,7 +31,7 @@ class Outlook:
     denied: Denied | None
     """Why there is no use now; None: there is."""
     left: int | None = None
-    """How many predictions are left until the broker answers; None: nothing counts them, or there is no use."""
+    """Predictions that are left until the broker answers; None: nothing counts them, or there is no use."""
 
 
 def outlook(home: Home, opening: Opening, now: datetime) -> Outlook | None:

@@ -18,6 +18,8 @@ from strongroom.errors import UsageError
 
 MARK: Final = "# Made by 'strongroom service install'; it is written anew there."
 _WORD: Final = re.compile(r"[A-Za-z0-9@/._:\[\]+-]+")
+_HIDDEN: Final = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))  # noqa: S108 - as the unit says
+"""What ``ProtectHome`` and ``PrivateTmp`` keep from the service."""
 _ACCOUNT: Final = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
 
 
@@ -61,6 +63,23 @@ class Plan:
                 raise _unusable(word)
         if not self.home.is_absolute():
             raise _unusable(str(self.home))
+
+
+def verify_seen(plan: Plan, program: str) -> None:
+    """Check that the service can see its home and its program: the unit hides folders of people from it.
+
+    Raises:
+        UsageError: one of them lies in a folder that is hidden (code ``service-hidden``).
+    """
+    for place in (plan.home, Path(program)):
+        for hidden in _HIDDEN:
+            if place.is_relative_to(hidden):
+                raise UsageError(
+                    f"{place} lies under {hidden}, which the service is kept from seeing",
+                    code="service-hidden",
+                    hint="install the program in a folder such as /opt/strongroom; its home may be one such "
+                    "as /var/lib/strongroom",
+                )
 
 
 def command_of(plan: Plan, program: str) -> list[str]:

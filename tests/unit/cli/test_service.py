@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from strongroom.service import steps
+from strongroom.service import steps, unit
 from tests.scenarios.command_line import run_in_process
 
 NAME = "strongroom-of-a-test"
+HIDDEN = unit._HIDDEN
 
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("strongroom.cli.service._UNITS", tmp_path)
+    # What tests are run from lies where a service would not see it.
+    monkeypatch.setattr("strongroom.service.unit._HIDDEN", ())
 
 
 def options(tmp_path: Path) -> list[str]:
@@ -28,6 +32,21 @@ def test_a_dry_run_makes_nothing(tmp_path: Path) -> None:
     assert outcome.code == 0
     assert [each["is_there"] for each in outcome.json["service"]] == [False] * 4
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["/home/a/home", "/root/home", "/tmp/x/home", "/var/tmp/home"])  # noqa: S108 - as users type
+def test_a_home_that_the_service_would_not_see(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr("strongroom.service.unit._HIDDEN", HIDDEN)
+    monkeypatch.setattr(sys, "executable", "/opt/strongroom/bin/python")
+    words = ["service", "install", "risk", "--dry-run", *options(tmp_path)[:-1], place]
+    outcome = run_in_process(words)
+    assert (outcome.code, "[service-hidden]" in outcome.stderr) == (2, True)
+    # Nor a program of which it could start nothing.
+    monkeypatch.setattr(sys, "executable", place)
+    outcome = run_in_process([*words[:-1], "/var/lib/somewhere"])
+    assert "[service-hidden]" in outcome.stderr
 
 
 def test_status_of_nothing(tmp_path: Path) -> None:
